@@ -1,0 +1,54 @@
+"""Every MLC_ variable, typed; no default secrets."""
+
+from functools import cached_property
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What the operator decides. Built only by main, workers/main, the CLI and alembic/env."""
+
+    model_config = SettingsConfigDict(env_prefix="MLC_", env_file=".env", extra="ignore", hide_input_in_errors=True)
+
+    database_url: SecretStr
+    redis_url: SecretStr
+    operator_key: SecretStr
+    master_keys: SecretStr
+    public_url: str = "http://127.0.0.1:8080"
+
+    egress_allow: Annotated[tuple[str, ...], NoDecode] = ()
+    egress_allow_http: bool = False
+    x3_oauth_host_suffix: str = "-sagex3.com"
+    mailchimp_connections: int = Field(default=8, ge=1, le=10)
+
+    log_format: Literal["json", "console"] = "json"
+    otel_exporter_otlp_endpoint: str | None = None
+    max_body_bytes: int = Field(default=1_048_576, ge=1024)
+    worker_concurrency: int = Field(default=6, ge=1, le=64)
+    retention_days: int = Field(default=90, ge=1)
+    rate_limit_per_minute: int = Field(default=1200, ge=1)
+
+    lease_seconds: float = Field(default=45, gt=0)
+    heartbeat_seconds: float = Field(default=10, gt=0)
+    sweep_seconds: float = Field(default=15, gt=0)
+    slice_seconds: float = Field(default=60, gt=0)
+    settle_seconds: float = Field(default=130, ge=0)
+
+    @field_validator("egress_allow", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("operator_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr) -> SecretStr:
+        if len(value.get_secret_value()) < 24:
+            raise ValueError("MLC_OPERATOR_KEY must have at least 24 characters; make one with: openssl rand -base64 32")
+        return value
+
+    @cached_property
+    def asyncpg_dsn(self) -> str:
+        """The database URL as asyncpg wants it, whatever driver suffix the operator wrote."""
+        return self.database_url.get_secret_value().replace("+asyncpg", "", 1)

@@ -1,0 +1,128 @@
+"""What a run needs from the two vendors, as protocols; the connectors satisfy them, tests may too."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from app.domain.party import Changes, SourcePage
+
+
+class Source(Protocol):
+    """Reads one stream of one Sage X3, already bound to a Selection. Every call is paced, retried and typed:
+    only NeedsTenant, Transient (budget used up) and ProtocolMismatch leave it."""
+
+    async def clock(self) -> datetime:
+        """The source's time, UTC, conservative (Date header of a cheap call before anything else, minus the round
+        trip and one second); our own clock minus an allowance when the source tells none."""
+        ...
+
+    async def count(self) -> int | None:
+        """How many parties the stream holds, when the source can say cheaply."""
+        ...
+
+    async def bounds(self) -> tuple[str, str] | None:
+        """Smallest and largest key, or None when the stream is empty or cannot be read in ranges."""
+        ...
+
+    def scan(self, after: str | None, until: str | None) -> AsyncIterator[SourcePage]:
+        """All parties with after < key <= until in key order, one page prefetched; None is open.
+
+        Ranges are compared by the source, so any two of them that share a bound are disjoint and complete.
+        """
+        ...
+
+    def changes(self, since: datetime) -> AsyncIterator[Changes]:
+        """Codes touched at or after `since` in any lane of the stream, in pages, ordered by (stamp, key)."""
+        ...
+
+    def by_codes(self, codes: Sequence[str]) -> AsyncIterator[SourcePage]:
+        """These parties whole, in the order of sorted codes, several per request. Codes the source no longer has
+        are simply absent from the pages."""
+        ...
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """Sentences on what had to be left out (absent paths, nested pages cut short)."""
+        ...
+
+
+class NewMember(msgspec.Struct, frozen=True, gc=False):
+    """A row for the insert-only call. `fragment` is what payloads.encode() made, without the braces."""
+
+    hash: bytes
+    email: str
+    fragment: bytes
+    tags: tuple[str, ...]
+
+
+class RowError(msgspec.Struct, frozen=True):
+    """Why one row or call was refused; `reason` is one of the typed refusals in connectors/mailchimp/errors.py."""
+
+    reason: str
+    message: str
+    field: str | None = None
+
+
+class Inserted(msgspec.Struct, frozen=True):
+    """Per-row result of one insert call. A hash in none of the three is of unknown outcome."""
+
+    created: Mapping[bytes, str]  # hash -> the status Mailchimp answered
+    exists: frozenset[bytes]  # ERROR_CONTACT_EXISTS: reroute to the update path
+    refused: Mapping[bytes, RowError]
+
+
+class MirrorRow(msgspec.Struct, frozen=True, gc=False):
+    """What Mailchimp says of one member."""
+
+    hash: bytes
+    status: str
+    last_changed: datetime | None
+    email: str = ""
+    merge_fields: Mapping[str, object] = {}
+    tags: tuple[str, ...] = ()
+
+
+class Target(Protocol):
+    """One audience. Each method is one or a few HTTP calls under the account's limiter, retried where a repeat is
+    harmless; raises RecordRejected for a refused member, Transient with outcome_unknown when no answer came."""
+
+    async def insert(self, rows: Sequence[NewMember], status: str) -> Inserted:
+        """Insert-only, at most 500: POST /lists/{id}, update_existing false. Never changes anybody Mailchimp knows."""
+        ...
+
+    async def update(self, hash_: bytes, email: str | None, fragment: bytes, fill: Mapping[str, object]) -> MirrorRow:
+        """Change a known member without a status: PATCH /lists/{id}/members/{hash}. `email` moves the address.
+
+        Raises RecordRejected("member_gone") on 404, RecordRejected("address_taken") when the new address exists.
+        """
+        ...
+
+    async def restore(self, hash_: bytes, email: str, fragment: bytes, status_if_new: str) -> MirrorRow:
+        """Bring back a member we archived: PUT with status_if_new, never `subscribed`."""
+        ...
+
+    async def read(self, hash_: bytes) -> MirrorRow | None:
+        """One member as it is, or None."""
+        ...
+
+    async def archive(self, hash_: bytes) -> None:
+        """DELETE the member: hidden, reversible, not billed. Absent members count as done."""
+        ...
+
+    async def unsubscribe(self, hash_: bytes) -> MirrorRow:
+        """PATCH status unsubscribed: the only status we ever write to a known member."""
+        ...
+
+    async def set_tags(self, hash_: bytes, on: Sequence[str], off: Sequence[str]) -> None:
+        """Tags endpoint with is_syncing, so that no automation starts."""
+        ...
+
+    async def tag_many(self, tag: str, add: Sequence[str], remove: Sequence[str]) -> None:
+        """Static segment call, at most 500 addresses each way; creates the tag when needed."""
+        ...
+
+    def members(self, *, since: datetime | None, whole: bool = False) -> AsyncIterator[Sequence[MirrorRow]]:
+        """All members (or those changed since), every status, 1000 a page; `whole` adds merge fields and tags."""
+        ...
