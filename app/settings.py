@@ -45,7 +45,9 @@ class Settings(BaseSettings):
     @classmethod
     def _long_enough(cls, value: SecretStr) -> SecretStr:
         if len(value.get_secret_value()) < 24:
-            raise ValueError("MLC_OPERATOR_KEY must have at least 24 characters; make one with: openssl rand -base64 32")
+            raise ValueError(
+                "MLC_OPERATOR_KEY must have at least 24 characters; make one with: openssl rand -base64 32"
+            )
         return value
 
     @cached_property

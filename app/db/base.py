@@ -29,18 +29,16 @@ def instant(*, default_now: bool = False, nullable: bool = False) -> Any:
     if default_now:
         return Field(
             default_factory=now,
-            sa_type=DateTime(timezone=True),  # type: ignore[call-overload]  # sqlmodel types sa_type as a class only
+            sa_type=DateTime(timezone=True),
             sa_column_kwargs={"server_default": func.now()},
             nullable=False,
         )
-    return Field(default=None, sa_type=DateTime(timezone=True), nullable=nullable)  # type: ignore[call-overload]  # as above
+    return Field(default=None, sa_type=DateTime(timezone=True), nullable=nullable)
 
 
 def document(*, nullable: bool = False) -> Any:
     """A jsonb column holding an object."""
-    return (
-        Field(default=None, sa_type=JSONB, nullable=True) if nullable else Field(default_factory=dict, sa_type=JSONB)
-    )
+    return Field(default=None, sa_type=JSONB, nullable=True) if nullable else Field(default_factory=dict, sa_type=JSONB)
 
 
 class Row(SQLModel):
@@ -53,7 +51,7 @@ class Row(SQLModel):
 
 def models_loaded() -> None:
     """Import every table so that the metadata is whole."""
-    from app.db import (  # noqa: F401, PLC0415  # imported for their side effect on the metadata
+    from app.db import (  # noqa: F401  # imported for their side effect on the metadata
         audiences,
         audit,
         batches,

@@ -16,7 +16,9 @@ class DeadLetter(Row, table=True):
     __tablename__ = "dead_letter"
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "sync_id"], ["sync.tenant_id", "sync.id"], ondelete="CASCADE"),
-        Index("uq_dead_letter_open", "tenant_id", "sync_id", "key", unique=True, postgresql_where=text("state = 'open'")),
+        Index(
+            "uq_dead_letter_open", "tenant_id", "sync_id", "key", unique=True, postgresql_where=text("state = 'open'")
+        ),
         Index("ix_dead_letter_newest", "tenant_id", "created_at"),
     )
 

@@ -23,7 +23,7 @@ class Tenant(SQLModel, table=True):
 
 
 class ApiKey(Row, table=True):
-    """`key_id` is the public part of the key, unique over all tenants; `secret_hash` is keyed by the tenant's pepper."""
+    """`key_id` is the public part of the key, unique over all tenants; `secret_hash` is keyed by the tenant."""
 
     __tablename__ = "api_key"
     __table_args__ = (UniqueConstraint("key_id"),)

@@ -1,0 +1,105 @@
+"""The way into Postgres: short transactions under one tenant, for the API (SQLModel) and the hot path (asyncpg)."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlmodel import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+APP_ROLE = "mlc_app"
+SYSTEM_ROLE = "mlc_system"
+ENTER = "select set_config('role', $1, true), set_config('mlc.tenant', $2, true)"
+ENTER_SESSION = text("select set_config('role', :role, true), set_config('mlc.tenant', :tenant, true)")
+
+# A statement prepared against an empty table would keep its sequential scan while the table grows.
+HOT_SETTINGS = {"enable_seqscan": "off", "application_name": "ml-connector-hot", "lock_timeout": "30000"}
+
+
+class UnsafeRole(Exception):
+    """The database would not keep tenants apart for the role we were given."""
+
+
+class Database:
+    """Pools to one database. Every transaction says whose it is in its first statement; nothing outlives it.
+
+    `transaction` and `session` run as the tenant-bound role (row-level security applies); `system` and
+    `system_session` run as the role that may see run, schedule and key rows of all tenants, for sweeper, sign-in and
+    operator calls. Neither is owner, superuser or BYPASSRLS.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, engine: AsyncEngine) -> None:
+        self.pool = pool
+        self.engine = engine
+
+    @asynccontextmanager
+    async def transaction(self, tenant_id: UUID) -> AsyncIterator[asyncpg.Connection]:
+        """One asyncpg transaction under one tenant; commits at the end of the block."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            await connection.execute(ENTER, APP_ROLE, str(tenant_id))
+            yield connection
+
+    @asynccontextmanager
+    async def system(self, tenant_id: UUID | None = None) -> AsyncIterator[asyncpg.Connection]:
+        """One asyncpg transaction across tenants; with `tenant_id`, also allowed to delete that tenant's rows."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            await connection.execute(ENTER, SYSTEM_ROLE, str(tenant_id) if tenant_id else "")
+            yield connection
+
+    @asynccontextmanager
+    async def session(self, tenant_id: UUID) -> AsyncIterator[AsyncSession]:
+        """One SQLModel session in one transaction under one tenant; commits at the end of the block."""
+        async with self._session(APP_ROLE, str(tenant_id)) as session:
+            yield session
+
+    @asynccontextmanager
+    async def system_session(self, tenant_id: UUID | None = None) -> AsyncIterator[AsyncSession]:
+        """As `system`, for SQLModel."""
+        async with self._session(SYSTEM_ROLE, str(tenant_id) if tenant_id else "") as session:
+            yield session
+
+    @asynccontextmanager
+    async def _session(self, role: str, tenant: str) -> AsyncIterator[AsyncSession]:
+        async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+            await (await session.connection()).execute(ENTER_SESSION, {"role": role, "tenant": tenant})
+            yield session
+
+    async def close(self) -> None:
+        """Close both pools."""
+        await self.engine.dispose()
+        await self.pool.close()
+
+
+async def driver_connection(session: AsyncSession) -> asyncpg.Connection:
+    """The asyncpg connection under a session, in the same transaction."""
+    fairy = await (await session.connection()).get_raw_connection()
+    return fairy.driver_connection
+
+
+async def open_database(dsn: str, *, hot_connections: int = 10, api_connections: int = 10) -> Database:
+    """Connect; `dsn` is a postgresql:// URL. Raises UnsafeRole when the roles of the migrations cannot be taken."""
+    pool = await asyncpg.create_pool(
+        dsn, min_size=0, max_size=hot_connections, server_settings=HOT_SETTINGS, command_timeout=60
+    )
+    engine = create_async_engine(
+        dsn.replace("postgresql://", "postgresql+asyncpg://", 1).replace("postgres://", "postgresql+asyncpg://", 1),
+        pool_size=api_connections,
+        max_overflow=api_connections,
+        pool_pre_ping=True,
+        connect_args={"server_settings": {"application_name": "ml-connector-api", "lock_timeout": "10000"}},
+    )
+    return Database(pool, engine)
+
+
+async def check_roles(database: Database) -> None:
+    """Raises UnsafeRole unless tenant transactions run without superuser, BYPASSRLS or ownership (rule T1)."""
+    async with database.transaction(UUID(int=0)) as connection:
+        row = await connection.fetchrow(
+            "select r.rolsuper or r.rolbypassrls as above, exists(select from pg_class c join pg_namespace n"
+            " on n.oid = c.relnamespace where c.relowner = r.oid and n.nspname = 'public') as owner"
+            " from pg_roles r where r.rolname = current_user"
+        )
+    if row is None or row["above"] or row["owner"]:
+        raise UnsafeRole("the role mlc_app owns tables or stands above row-level security; see docs/security.md")
