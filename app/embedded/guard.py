@@ -8,6 +8,7 @@ since the interpreter may lie where the server's account cannot reach; only the
 server drops them. Standard library only; prints the server's pid, ends with its exit code.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -31,8 +32,9 @@ def main() -> int:
         **order["account"],
     )
     assert server.stdin is not None  # noqa: S101  # it was asked for above
-    server.stdin.write(order["input"].encode())
-    server.stdin.close()
+    with contextlib.suppress(BrokenPipeError):  # it ended at once; the log says why
+        server.stdin.write(order["input"].encode())
+        server.stdin.close()
 
     def stop(*_: object) -> None:
         server.send_signal(order["stop_signal"])
