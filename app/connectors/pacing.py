@@ -28,6 +28,7 @@ DEGRADED_LIMIT = 2
 _TICKET_MS = 2_000  # a waiter that has not asked for so long is gone
 _REDIS_TIMEOUT_SECONDS = 2.0
 _REDIS_PAUSE_SECONDS = 1.0  # after a failure Redis is left alone for so long
+_WITHDRAW_SECONDS = 0.02
 _POLL_MIN_MS, _POLL_MAX_MS = 5.0, 50.0
 
 _ACQUIRE = """
@@ -165,7 +166,11 @@ class RedisPacer:
         try:
             yield
         finally:
-            await _to_the_end(self._release(account, token))
+            try:
+                await self._release(account, token)
+            except asyncio.CancelledError:
+                await _to_the_end(self._give_back(account, token))
+                raise
 
     async def _acquire(self, account: _Account) -> str | None:
         """The token of a lease, or None when Redis cannot be asked."""
@@ -175,26 +180,25 @@ class RedisPacer:
         while True:
             if monotonic() < account.retry_redis_at:
                 return None
-            asked = asyncio.ensure_future(self._ask(account, token))
             try:
-                behind = await asyncio.shield(asked)
+                behind = await self._ask(account, token)
                 if behind is None or behind < 0:
                     return None if behind is None else token
                 await asyncio.sleep(_poll_seconds(polls, behind))
             except asyncio.CancelledError:
-                await _to_the_end(self._withdraw(account, asked, token))
+                await _to_the_end(self._withdraw(account, token))
                 raise
             polls += 1
 
     async def _ask(self, account: _Account, token: str) -> int | None:
         """-1 when the lease is ours, else how many must be served first; None when Redis does not answer."""
-        args = [token, self._limit, self._lease_ms, _TICKET_MS, self._priority]
+        args = (token, self._limit, self._lease_ms, _TICKET_MS, self._priority)
         return await self._run(account, self._acquire_script(keys=self._keys, args=args))
 
     async def _release(self, account: _Account, token: str) -> None:
         """Give the lease back, or keep it for the next local waiter while no other process queues."""
         keep = account.gate.waiting and not account.spare
-        args = [token, int(keep), self._lease_ms]
+        args = (token, int(keep), self._lease_ms)
         if await self._run(account, self._release_script(keys=self._keys, args=args)) != 1:
             return
         if account.gate.waiting:
@@ -205,9 +209,12 @@ class RedisPacer:
     async def _give_back(self, account: _Account, token: str) -> None:
         await self._run(account, self._release_script(keys=self._keys, args=[token, 0, self._lease_ms]))
 
-    async def _withdraw(self, account: _Account, asked: "asyncio.Future[int | None]", token: str) -> None:
-        """Take back a question in flight, so that its answer leaves neither lease nor ticket behind."""
-        await asyncio.wait([asked])
+    async def _withdraw(self, account: _Account, token: str) -> None:
+        """Take back a question in flight: its answer must leave neither lease nor ticket behind.
+
+        The question went out on another connection, so it is given time to arrive first.
+        """
+        await asyncio.sleep(_WITHDRAW_SECONDS)
         await self._give_back(account, token)
 
     async def _run(self, account: _Account, script: Coroutine[Any, Any, Any]) -> int | None:
