@@ -3,12 +3,12 @@
 import fcntl
 import hashlib
 import os
-import secrets
 import time
 from pathlib import Path
 
 from app.embedded.accounts import Account
 from app.embedded.errors import EmbeddedServerError
+from app.embedded.private_files import kept_secret
 
 SYSTEM_STATE = Path("/var/lib/ml-connector")
 POINTER = "servers-are-in"
@@ -71,19 +71,7 @@ class StateFolder:
 
     def secret(self, name: str) -> str:
         """A random secret kept in a file only the launcher can read; made at first use."""
-        path = self.private / name
-        try:
-            return path.read_text(encoding="ascii").strip()
-        except FileNotFoundError:
-            secret = secrets.token_urlsafe(32)
-            unfinished = path.with_name(path.name + ".new")
-            unfinished.unlink(missing_ok=True)
-            with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-                file.write(secret + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.rename(path)
-            return secret
+        return kept_secret(self.private / name)
 
     def _servers_folder(self, account: Account, system_state: Path) -> Path:
         pointer = self.private / POINTER

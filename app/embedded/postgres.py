@@ -1,7 +1,6 @@
 """A real PostgreSQL of our own: made once, started on a free loopback port."""
 
 import asyncio
-import os
 import shutil
 import signal
 import socket
@@ -17,6 +16,7 @@ from app.embedded.binaries import PostgresBinaries, find_postgres
 from app.embedded.copying import reachable_postgres
 from app.embedded.errors import EmbeddedServerError
 from app.embedded.folder import StateFolder
+from app.embedded.private_files import write_private
 from app.embedded.process import POLL_SECONDS, GuardedProcess, Order, server_environment
 
 ROLE = "ml_connector"
@@ -98,9 +98,7 @@ class EmbeddedPostgres:
         shutil.rmtree(unfinished, ignore_errors=True)
         self._account.make_private(unfinished)
         password_file = self._folder.path / "initdb.password"
-        password_file.unlink(missing_ok=True)
-        with open(os.open(password_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-            file.write(self._password + "\n")
+        write_private(password_file, self._password + "\n")
         self._account.own(password_file)
         try:
             made = self._account.run(self._initdb(binaries, unfinished, password_file), env=server_environment())

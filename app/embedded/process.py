@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,13 +81,11 @@ class GuardedProcess:
     async def stop(self) -> None:
         """Shut the server down cleanly and wait until it is gone. Repeating this does nothing."""
         self._close_input()
-        while self._guard.poll() is None:
-            await asyncio.sleep(POLL_SECONDS)
+        await _until(self.ended)
         if self._guard.returncode < 0:  # the guard was killed, so nobody looked after the server
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, self._order.stop_signal)
-            while is_running(self.pid):
-                await asyncio.sleep(POLL_SECONDS)
+            await _until(lambda: not is_running(self.pid))
 
     def _send(self, log_descriptor: int) -> None:
         assert self._guard.stdin is not None  # noqa: S101  # it was asked for
@@ -110,6 +108,12 @@ class GuardedProcess:
         assert self._guard.stdin is not None  # noqa: S101  # it was asked for
         with contextlib.suppress(BrokenPipeError):
             self._guard.stdin.close()
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    """Wait for another process; there is no event of ours to wait on."""
+    while not condition():  # noqa: ASYNC110  # as the docstring says
+        await asyncio.sleep(POLL_SECONDS)
 
 
 def server_environment() -> dict[str, str]:

@@ -13,6 +13,7 @@ from app.embedded.postgres import EmbeddedPostgres
 from app.embedded.valkey import EmbeddedValkey
 
 WATCH_SECONDS = 0.5
+LOCK_SECONDS = 10.0
 
 log = structlog.get_logger()
 
@@ -60,7 +61,7 @@ class EmbeddedServers:
         """Lock the folder and start what was not given; nothing is left running on failure."""
         if self._folder is None:
             return
-        await asyncio.to_thread(self._folder.lock, wait_seconds=10)
+        await asyncio.to_thread(self._folder.lock, wait_seconds=LOCK_SECONDS)
         try:
             for server in self._started():
                 await server.start()
