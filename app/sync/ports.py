@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-import msgspec
-
+from app.domain.audience import Inserted as Inserted
+from app.domain.audience import MirrorRow as MirrorRow
+from app.domain.audience import NewMember as NewMember
+from app.domain.audience import RowError as RowError
 from app.domain.party import Changes, SourcePage
 
 
@@ -46,42 +48,6 @@ class Source(Protocol):
     def warnings(self) -> Sequence[str]:
         """Sentences on what had to be left out (absent paths, nested pages cut short)."""
         ...
-
-
-class NewMember(msgspec.Struct, frozen=True, gc=False):
-    """A row for the insert-only call. `fragment` is what payloads.encode() made, without the braces."""
-
-    hash: bytes
-    email: str
-    fragment: bytes
-    tags: tuple[str, ...]
-
-
-class RowError(msgspec.Struct, frozen=True):
-    """Why one row or call was refused; `reason` is one of the typed refusals in connectors/mailchimp/errors.py."""
-
-    reason: str
-    message: str
-    field: str | None = None
-
-
-class Inserted(msgspec.Struct, frozen=True):
-    """Per-row result of one insert call. A hash in none of the three is of unknown outcome."""
-
-    created: Mapping[bytes, str]  # hash -> the status Mailchimp answered
-    exists: frozenset[bytes]  # ERROR_CONTACT_EXISTS: reroute to the update path
-    refused: Mapping[bytes, RowError]
-
-
-class MirrorRow(msgspec.Struct, frozen=True, gc=False):
-    """What Mailchimp says of one member."""
-
-    hash: bytes
-    status: str
-    last_changed: datetime | None
-    email: str = ""
-    merge_fields: Mapping[str, object] = {}
-    tags: tuple[str, ...] = ()
 
 
 class Target(Protocol):

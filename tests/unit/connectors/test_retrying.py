@@ -2,7 +2,6 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from app.connectors import retrying
 from app.connectors.retrying import retried, without_waiting
 from app.domain.errors import NeedsTenant, Transient
 
@@ -50,7 +49,7 @@ async def test_the_vendors_own_wait_is_obeyed() -> None:
 
 
 async def test_waits_stay_below_the_cap(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retrying.random, "uniform", lambda _low, high: high)
+    monkeypatch.setattr("random.uniform", lambda _low, high: high)
     errors: list[Exception] = [Transient("busy", "Busy.") for _ in range(7)]
     with without_waiting() as waits:
         await retried(failing(errors, []), attempts=8, budget_seconds=1000)
