@@ -48,7 +48,9 @@ def interpreters() -> list[Path]:
 
 
 @contextmanager
-def launcher(data_dir: Path, *, interpreter: Path = Path(sys.executable), **options: Any) -> Iterator[Launched]:
+def launcher(
+    data_dir: Path, *, interpreter: Path = Path(sys.executable), path: Path = CHECKOUT, **options: Any
+) -> Iterator[Launched]:
     """Start the servers from another process; it ends when the block does.
 
     Raises:
@@ -61,7 +63,7 @@ def launcher(data_dir: Path, *, interpreter: Path = Path(sys.executable), **opti
         stderr=subprocess.PIPE,
         text=True,
         cwd="/",
-        env={"PYTHONPATH": f"{CHECKOUT}:{sysconfig.get_path('purelib')}", "PATH": "/usr/bin:/bin"},
+        env={"PYTHONPATH": f"{CHECKOUT}:{sysconfig.get_path('purelib')}:{path}", "PATH": "/usr/bin:/bin"},
         **options,
     )
     try:
