@@ -58,12 +58,12 @@ async def test_an_ordinary_user_runs_the_servers_himself(open_folder: Path) -> N
     folder = open_folder / "of-nobody"
     account.make_private(folder)
     # A system Python before 3.11.3 makes redis-py ask for a back-port that is not installed for this one.
-    (open_folder / "async_timeout.py").write_text("from asyncio import timeout\n")
+    (folder / "async_timeout.py").write_text("from asyncio import timeout\n")
     for _ in range(2):
         with launcher(
             folder / "data",
             interpreter=usable[0],
-            path=open_folder,
+            path=folder,
             user="nobody",
             group=nobody.pw_gid,
             extra_groups=[],
