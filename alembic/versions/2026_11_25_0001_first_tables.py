@@ -173,13 +173,14 @@ create table sync_run (
 create index ix_sync_run_newest on sync_run (tenant_id, sync_id, queued_at);
 create index ix_sync_run_open on sync_run (state) where state in ('queued', 'running');
 create unique index uq_sync_run_active on sync_run (tenant_id, sync_id) where state in ('running', 'halted');
-create unique index uq_sync_run_queued on sync_run (tenant_id, sync_id) where state = 'queued';
+create unique index uq_sync_run_queued on sync_run (tenant_id, sync_id) where state = 'queued' and not dry_run and codes is null;
 
 create table batch (
     tenant_id uuid not null,
     id uuid not null,
     created_at timestamptz default now() not null,
     run_id uuid not null,
+    fence bigint not null,
     audience_id uuid not null,
     kind varchar not null,
     state varchar not null,

@@ -1,13 +1,20 @@
 """The audit trail: append-only, hash-chained per tenant, without personal data."""
 
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
+import asyncpg
+import msgspec
 from sqlalchemy import BigInteger, Index, LargeBinary
 from sqlmodel import Field, SQLModel
 
 from app.db.base import document, instant
+
+canonical = msgspec.json.Encoder().encode
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class AuditHead(SQLModel, table=True):
@@ -23,7 +30,7 @@ class AuditHead(SQLModel, table=True):
 class AuditEvent(SQLModel, table=True):
     """One thing that happened. `subject` is the keyed digest of an address; `page` points into ChangePage.
 
-    hash = SHA-256(previous hash | canonical bytes of this row): see chain() below.
+    hash = SHA-256(previous hash | canonical JSON of this row): see link() below.
     """
 
     __tablename__ = "audit_event"
@@ -47,3 +54,145 @@ class AuditEvent(SQLModel, table=True):
     reason: str | None = None
     detail: dict[str, Any] | None = document(nullable=True)
     hash: bytes = Field(sa_type=LargeBinary)
+
+
+class Event(msgspec.Struct, frozen=True):
+    """An event to append; the chain gives it its number, time and hash."""
+
+    action: str
+    actor: str
+    object_id: UUID | None = None
+    sync_id: UUID | None = None
+    run_id: UUID | None = None
+    page: int | None = None
+    code: str | None = None
+    subject: bytes | None = None
+    reason: str | None = None
+    detail: dict[str, Any] | None = None
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """Result of checking a chain; `first_broken` is the first sequence number that does not fit."""
+
+    ok: bool
+    events: int
+    head: str
+    first_broken: int | None
+
+
+GENESIS = b"\x00" * 32
+LOCK_HEAD = """
+    insert into audit_head (tenant_id, seq, hash) values ($1, 0, $2)
+    on conflict (tenant_id) do update set seq = audit_head.seq
+    returning seq, hash, clock_timestamp() as at
+"""
+APPEND = """
+    with moved as (update audit_head set seq = $14, hash = $15 where tenant_id = $1)
+    insert into audit_event (tenant_id, at, actor, sync_id, run_id, page,
+                             seq, action, object_id, code, subject, reason, detail, hash)
+    select $1, $2, $3, $4, $5, $6,
+           e.seq, e.action, e.object_id::uuid, e.code, e.subject, e.reason, e.detail::jsonb, e.hash
+    from unnest($7::bigint[], $8::varchar[], $9::varchar[], $10::varchar[], $11::bytea[], $12::varchar[],
+                $13::varchar[], $16::bytea[])
+         as e(seq, action, object_id, code, subject, reason, detail, hash)
+"""
+
+
+def common(at: datetime, event: Event) -> bytes:
+    """Canonical bytes of what the events of one append share."""
+    microseconds = (at - EPOCH) // timedelta(microseconds=1)
+    return canonical((microseconds, event.actor, event.sync_id, event.run_id, event.page))
+
+
+def link(previous: bytes, shared: bytes, seq: int, event: Event, detail: str | None) -> bytes:
+    """Hash of an event behind `previous`: SHA-256 over it, the shared bytes and the event's own canonical JSON."""
+    own = canonical((seq, event.action, event.object_id, event.code, event.subject, event.reason, detail))
+    return sha256(previous + shared + own).digest()
+
+
+def detail_text(detail: Mapping[str, Any] | None) -> str | None:
+    """A detail's canonical JSON: keys sorted, since jsonb keeps no order."""
+    return None if detail is None else msgspec.json.encode(detail, order="sorted").decode()
+
+
+async def append(connection: asyncpg.Connection, tenant_id: UUID, events: Sequence[Event]) -> None:
+    """Append events in one transaction of the caller's; all must share actor, sync, run and page.
+
+    Locks the tenant's head, so events of a tenant are numbered without gaps in commit order.
+    """
+    if not events:
+        return
+    head = await connection.fetchrow(LOCK_HEAD, tenant_id, GENESIS)
+    seq, previous, at = head["seq"], head["hash"], head["at"]
+    first = events[0]
+    shared = common(at, first)
+    details = [detail_text(e.detail) for e in events]
+    hashes = []
+    for number, (event, detail) in enumerate(zip(events, details, strict=True), seq + 1):
+        previous = link(previous, shared, number, event, detail)
+        hashes.append(previous)
+    await connection.execute(
+        APPEND,
+        tenant_id,
+        at,
+        first.actor,
+        first.sync_id,
+        first.run_id,
+        first.page,
+        list(range(seq + 1, seq + 1 + len(events))),
+        [e.action for e in events],
+        [str(e.object_id) if e.object_id else None for e in events],
+        [e.code for e in events],
+        [e.subject for e in events],
+        [e.reason for e in events],
+        details,
+        seq + len(events),
+        previous,
+        hashes,
+    )
+
+
+async def verify_chain(connection: asyncpg.Connection, tenant_id: UUID) -> Verdict:
+    """Walk a tenant's chain from its oldest kept event to its head, inside the caller's transaction.
+
+    Any edit, removal, reordering or cut tail shows; a trail whose oldest months were dropped by retention is
+    checked from the first event that remains.
+    """
+    head = await connection.fetchrow("select seq, hash from audit_head where tenant_id = $1", tenant_id)
+    if head is None:
+        stray = await connection.fetchval("select count(*) from audit_event where tenant_id = $1", tenant_id)
+        return Verdict(stray == 0, 0, GENESIS.hex(), 1 if stray else None)
+    previous, expected, count = GENESIS, 1, 0
+    async for row in connection.cursor(
+        "select * from audit_event where tenant_id = $1 order by seq", tenant_id, prefetch=2000
+    ):
+        if count == 0 and row["seq"] > 1:
+            expected, previous = row["seq"], b""
+        if row["seq"] != expected or (previous and not _fits(previous, row)):
+            return Verdict(False, count, head["hash"].hex(), expected)
+        previous, expected, count = row["hash"], expected + 1, count + 1
+    if expected - 1 != head["seq"] or (count and previous != head["hash"]):
+        return Verdict(False, count, head["hash"].hex(), expected)
+    return Verdict(True, count, head["hash"].hex(), None)
+
+
+def _fits(previous: bytes, row: Mapping[str, Any]) -> bool:
+    event = event_of(row)
+    return bool(link(previous, common(row["at"], event), row["seq"], event, detail_text(event.detail)) == row["hash"])
+
+
+def event_of(row: Mapping[str, Any]) -> Event:
+    """The event a stored row stands for."""
+    detail = row["detail"]
+    return Event(
+        row["action"],
+        row["actor"],
+        row["object_id"],
+        row["sync_id"],
+        row["run_id"],
+        row["page"],
+        row["code"],
+        row["subject"],
+        row["reason"],
+        msgspec.json.decode(detail) if isinstance(detail, str) else detail,
+    )

@@ -1,9 +1,11 @@
 """Runs: one execution of a sync, with lease, fence, position and counts."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
@@ -34,7 +36,13 @@ class SyncRun(Row, table=True):
             unique=True,
             postgresql_where=text("state in ('running', 'halted')"),
         ),
-        Index("uq_sync_run_queued", "tenant_id", "sync_id", unique=True, postgresql_where=text("state = 'queued'")),
+        Index(
+            "uq_sync_run_queued",
+            "tenant_id",
+            "sync_id",
+            unique=True,
+            postgresql_where=text("state = 'queued' and not dry_run and codes is null"),
+        ),
         Index("ix_sync_run_newest", "tenant_id", "sync_id", "queued_at"),
         Index("ix_sync_run_open", "state", postgresql_where=text("state in ('queued', 'running')")),
     )
@@ -80,3 +88,89 @@ class SyncRun(Row, table=True):
     started_at: datetime | None = instant(nullable=True)
     finished_at: datetime | None = instant(nullable=True)
     updated_at: datetime = instant(default_now=True)
+
+
+MINE = "tenant_id = $1 and id = $2 and fence = $3 and state = 'running'"
+CLAIM = """
+    update sync_run set state = 'running', fence = fence + 1, owner = $3, updated_at = clock_timestamp(),
+        lease_until = clock_timestamp() + make_interval(secs => $4), not_before = null, reason = null,
+        started_at = coalesce(started_at, clock_timestamp()), stalls = stalls + 1,
+        attempt = case when started_at is null then 1 else attempt + 1 end
+    where tenant_id = $1 and id = (
+        select r.id from sync_run r where r.tenant_id = $1 and r.id = $2
+        and (r.not_before is null or r.not_before <= clock_timestamp())
+        and ((r.state = 'queued' and not exists (
+                select from sync_run o where o.tenant_id = $1 and o.sync_id = r.sync_id and o.state = any($5)))
+             or (r.state = 'running' and (r.lease_until is null or r.lease_until < clock_timestamp())))
+        for update skip locked)
+    returning *
+"""  # nothing but constants above
+
+
+async def claim(
+    connection: asyncpg.Connection, tenant_id: UUID, run_id: UUID, owner: str, lease_seconds: float
+) -> asyncpg.Record | None:
+    """Take a queued run, or a running one whose lease has ended; None when it is not to be had. Raises the fence."""
+    try:
+        async with connection.transaction():
+            return await connection.fetchrow(CLAIM, tenant_id, run_id, owner, lease_seconds, list(ACTIVE))
+    except asyncpg.UniqueViolationError:  # another run of this sync became active at the same instant
+        return None
+
+
+async def lock(connection: asyncpg.Connection, tenant_id: UUID, run_id: UUID, fence: int) -> bool:
+    """Lock the run row for this transaction; False when the fence is no longer ours."""
+    row = await connection.fetchval(f"select true from sync_run where {MINE} for update", tenant_id, run_id, fence)  # noqa: S608  # constant
+    return bool(row)
+
+
+async def beat(
+    connection: asyncpg.Connection, tenant_id: UUID, run_id: UUID, fence: int, lease_seconds: float
+) -> bool | None:
+    """Extend the lease. None when it is lost, else whether somebody asked to cancel."""
+    cancel: bool | None = await connection.fetchval(
+        "update sync_run set lease_until = clock_timestamp() + make_interval(secs => $4)"
+        f" where {MINE} returning cancel_requested",
+        tenant_id,
+        run_id,
+        fence,
+        lease_seconds,
+    )
+    return cancel
+
+
+async def release(
+    connection: asyncpg.Connection,
+    tenant_id: UUID,
+    run_id: UUID,
+    fence: int,
+    *,
+    put_off_seconds: float = 0,
+    reason: str | None = None,
+    reason_code: str | None = None,
+) -> None:
+    """Give the lease back without an end: the next slice, or a later attempt after `put_off_seconds`."""
+    await connection.execute(
+        "update sync_run set lease_until = null, owner = null, reason = $5, reason_code = $6,"
+        " not_before = case when $4 > 0 then clock_timestamp() + make_interval(secs => $4) end,"
+        f" stalls = case when $4 > 0 then stalls else 0 end, updated_at = clock_timestamp() where {MINE}",
+        tenant_id,
+        run_id,
+        fence,
+        put_off_seconds,
+        reason,
+        reason_code,
+    )
+
+
+async def open_runs(connection: asyncpg.Connection) -> Sequence[asyncpg.Record]:
+    """Runs of all tenants that somebody should take up now; for the sweeper, as the system role."""
+    rows: Sequence[asyncpg.Record] = await connection.fetch(
+        "select tenant_id, id, fence from sync_run r where state in ('queued', 'running')"
+        " and (not_before is null or not_before <= clock_timestamp())"
+        " and (lease_until is null or lease_until < clock_timestamp())"
+        " and (state = 'running' or not exists (select from sync_run o where o.tenant_id = r.tenant_id"
+        " and o.sync_id = r.sync_id and o.state in ('running', 'halted')))"
+        " order by queued_at limit 500"
+    )
+    return rows

@@ -1,0 +1,319 @@
+"""What is to be done for each record of a page, given what we remember and what Mailchimp says. Pure."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+from app.domain.consent import is_opted_out
+from app.domain.member import Member, MergeValue, Skip
+
+SEPARATOR = "\x1f"
+
+FLAGGED_INACTIVE = 1  # the inactive policy has been applied and not reversed
+ARCHIVED_BY_US = 2
+CREATED_BY_US = 4
+UNSUBSCRIBED_BY_US = 8
+
+
+class Action(StrEnum):
+    """The one call (or small fixed sequence of calls) that carries a decision."""
+
+    NONE = "none"
+    INSERT = "insert"  # insert-only bulk row
+    UPDATE = "update"  # PATCH without status
+    MOVE = "move"  # PATCH the old member to the new address
+    MERGE = "merge"  # the new address is a member already: update it, archive ours
+    RESTORE = "restore"  # bring back what we archived
+    ARCHIVE = "archive"
+    UNSUBSCRIBE = "unsubscribe"
+    FLAG = "flag"  # put the inactive mark on a member that left the filter
+
+
+class Outcome(StrEnum):
+    """Where a record of a run ends; the six counts of a run."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    SKIPPED = "skipped"
+    REJECTED = "rejected"
+
+
+class Owner(msgspec.Struct, frozen=True, gc=False):
+    """Another record of the same sync that stands for the same address."""
+
+    key: str
+    is_active: bool
+    run_id: UUID
+
+
+class Known(msgspec.Struct, frozen=True, gc=False):
+    """What the ledger remembers of one key, and Mailchimp's status of its addresses (None: not a member)."""
+
+    state: str | None = None
+    reason: str | None = None
+    member_hash: bytes | None = None
+    fingerprint: bytes | None = None
+    tags: str = ""
+    flags: int = 0
+    is_active: bool = True
+    status: str | None = None
+    old_status: str | None = None  # of the remembered address, when it differs from the present one
+    owner: Owner | None = None
+    old_shared: bool = False  # other records of the sync share the remembered address
+
+
+UNKNOWN = Known()
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """The parts of a sync that decide; `inactive` is its action."""
+
+    new_member_status: str
+    inactive: str
+
+
+class Decision(msgspec.Struct, gc=False):
+    """What happens to one record; `outcome` and `reason` are expectations until the call has answered."""
+
+    key: str
+    code: str
+    action: Action
+    outcome: Outcome
+    reason: str | None
+    is_active: bool
+    member: Member | None = None
+    fragment: bytes = b""
+    fingerprint: bytes | None = None
+    known: Known = UNKNOWN
+    demote: Owner | None = None  # this record takes the address over from that one
+    status: str | None = None  # for INSERT: status of the new row; afterwards: what Mailchimp answered
+    detail: str = ""
+    field: str | None = None
+    flags: int = 0
+    remember: bool = True  # whether the ledger row changes
+    member_hash: bytes | None = None  # what the ledger shall hold
+    warnings: list[tuple[str, str]] = []
+
+    @property
+    def writes(self) -> bool:
+        return self.action is not Action.NONE
+
+
+Encode = Callable[[Mapping[str, MergeValue], str | None], bytes]
+
+
+def fingerprint(member: Member, fragment: bytes, encode: Encode) -> bytes:
+    """16 bytes that change exactly when something we would send for this member changes."""
+    digest = hashlib.sha256(fragment)
+    tail = (member.email, *member.tags, "", *member.tags_off)
+    digest.update(SEPARATOR.join(tail).encode())
+    if member.fill_fields:
+        digest.update(encode(member.fill_fields, None))
+    return digest.digest()[:16]
+
+
+def better(key: str, is_active: bool, other: Owner) -> bool:
+    """Whether a record shall own an address rather than `other`: active first, then the lowest key."""
+    return (not is_active, key) < (not other.is_active, other.key)
+
+
+def decide_all(
+    candidates: Sequence[Member | Skip], known: Mapping[str, Known], policy: Policy, encode: Encode
+) -> list[Decision]:
+    """One decision per candidate, in order. Two candidates with one address: one owner, the other skipped."""
+    owners = _page_owners(candidates)
+    decisions = []
+    for candidate in candidates:
+        remembered = known.get(candidate.key, UNKNOWN)
+        if isinstance(candidate, Skip):
+            decisions.append(_decide_skip(candidate, remembered, policy))
+            continue
+        rival = owners[candidate.hash]
+        decisions.append(_decide_member(candidate, remembered, policy, encode, rival))
+    return decisions
+
+
+def _page_owners(candidates: Iterable[Member | Skip]) -> dict[bytes, Owner]:
+    owners: dict[bytes, Owner] = {}
+    for candidate in candidates:
+        if isinstance(candidate, Skip) or candidate.is_prohibited:
+            if isinstance(candidate, Member):
+                owners.setdefault(candidate.hash, NOBODY)
+            continue
+        best = owners.get(candidate.hash, NOBODY)
+        if best is NOBODY or better(candidate.key, candidate.is_active, best):
+            owners[candidate.hash] = Owner(candidate.key, candidate.is_active, NO_RUN)
+    return owners
+
+
+NO_RUN = UUID(int=0)
+NOBODY = Owner("\U0010ffff", False, NO_RUN)
+
+
+def _decide_skip(skip: Skip, known: Known, policy: Policy) -> Decision:
+    """A record that becomes no member. Only leaving the filter touches Mailchimp, by the inactive policy."""
+    same = known.state is not None and known.reason == skip.reason
+    decision = Decision(
+        skip.key,
+        skip.code,
+        Action.NONE,
+        Outcome.SKIPPED,
+        skip.reason,
+        skip.is_active,
+        known=known,
+        flags=known.flags,
+        detail=skip.detail,
+        remember=not same,
+        member_hash=known.member_hash,
+    )
+    if skip.reason == "bad_email":
+        return _refuse_locally(decision, skip, known)
+    left_filter = skip.reason == "filtered" and known.state == "synced" and known.member_hash is not None
+    if left_filter and known.old_status is not None and not is_opted_out(known.old_status):
+        decision.action = {"archive": Action.ARCHIVE, "unsubscribe": Action.UNSUBSCRIBE, "none": Action.NONE}.get(
+            policy.inactive, Action.FLAG
+        )
+        decision.flags |= FLAGGED_INACTIVE
+    return decision
+
+
+def _refuse_locally(decision: Decision, skip: Skip, known: Known) -> Decision:
+    """A broken address: a dead letter once, `refused_before` while the source still says the same."""
+    decision.fingerprint = hashlib.sha256(skip.detail.encode()).digest()[:16]
+    if known.state == "rejected" and known.fingerprint == decision.fingerprint:
+        decision.reason, decision.remember = "refused_before", False
+    else:
+        decision.outcome, decision.remember = Outcome.REJECTED, True
+    return decision
+
+
+def _decide_member(member: Member, known: Known, policy: Policy, encode: Encode, rival: Owner) -> Decision:
+    fragment = encode(member.merge_fields, member.language)
+    decision = Decision(
+        member.key,
+        member.code,
+        Action.NONE,
+        Outcome.UNCHANGED,
+        None,
+        member.is_active,
+        member=member,
+        fragment=fragment,
+        fingerprint=fingerprint(member, fragment, encode),
+        known=known,
+        flags=known.flags,
+        member_hash=member.hash,
+        warnings=list(member.warnings),
+    )
+    if member.is_prohibited:
+        return _prohibit(decision, known)
+    if (rival is not NOBODY and rival.key != member.key) or (
+        known.owner is not None and not better(member.key, member.is_active, known.owner)
+    ):
+        return _shadow(decision, known)
+    decision.demote = known.owner
+    if not member.is_active and policy.inactive in ("archive", "unsubscribe"):
+        return _retire(decision, known, policy)
+    return _carry(decision, member, known, policy)
+
+
+def _skip(decision: Decision, reason: str, known: Known) -> Decision:
+    decision.outcome, decision.reason = Outcome.SKIPPED, reason
+    decision.remember = not (
+        known.state == "skipped"
+        and known.reason == reason
+        and known.member_hash == decision.member_hash
+        and known.is_active == decision.is_active
+    )
+    if decision.action is Action.NONE:
+        decision.fingerprint = known.fingerprint
+    return decision
+
+
+def _prohibit(decision: Decision, known: Known) -> Decision:
+    """Mailing prohibited in X3 is a legal signal: make no member, take down one of ours that may be mailed."""
+    reachable = known.status if known.status is not None else known.old_status
+    moved = known.member_hash not in (None, decision.member_hash)
+    ours = known.state == "synced" and known.member_hash is not None
+    if ours and reachable in ("subscribed", "pending"):
+        decision.action = Action.UNSUBSCRIBE
+        decision.flags |= UNSUBSCRIBED_BY_US
+    if moved or decision.action is not Action.NONE:
+        decision.member_hash = known.member_hash
+    return _skip(decision, "mailing_prohibited", known)
+
+
+def _shadow(decision: Decision, known: Known) -> Decision:
+    """Another record owns the address; a member of ours under a former address is archived unless it is shared."""
+    had_other = known.state == "synced" and known.member_hash not in (None, decision.member_hash)
+    if had_other and not known.old_shared and known.old_status is not None and not is_opted_out(known.old_status):
+        decision.action = Action.ARCHIVE
+    return _skip(decision, "duplicate_email", known)
+
+
+def _retire(decision: Decision, known: Known, policy: Policy) -> Decision:
+    """Inactive in X3, and the policy takes the member out rather than marking it."""
+    if known.flags & FLAGGED_INACTIVE:
+        decision.outcome, decision.remember = Outcome.UNCHANGED, False
+        decision.member_hash = known.member_hash
+        return decision
+    status = known.status if known.member_hash == decision.member_hash else known.old_status
+    if known.state != "synced" or status is None or is_opted_out(status):
+        return _skip(decision, "inactive" if not is_opted_out(status or "") else "opted_out", known)
+    decision.action = Action.ARCHIVE if policy.inactive == "archive" else Action.UNSUBSCRIBE
+    decision.outcome = Outcome.UPDATED
+    decision.flags |= FLAGGED_INACTIVE | (ARCHIVED_BY_US if policy.inactive == "archive" else UNSUBSCRIBED_BY_US)
+    decision.member_hash = known.member_hash
+    return decision
+
+
+def _carry(decision: Decision, member: Member, known: Known, policy: Policy) -> Decision:
+    """An owner that belongs into the audience: unchanged, new, moved, brought back, changed or closed to us."""
+    moved = known.member_hash is not None and known.member_hash != member.hash
+    if known.state == "rejected" and known.fingerprint == decision.fingerprint:
+        decision.outcome, decision.reason, decision.remember = Outcome.SKIPPED, "refused_before", False
+        return decision
+    if known.flags & ARCHIVED_BY_US and not moved and known.status in ("archived", None):
+        decision.action, decision.outcome = Action.RESTORE, Outcome.UPDATED
+        decision.flags &= ~(ARCHIVED_BY_US | FLAGGED_INACTIVE)
+        return decision
+    if moved and known.old_status is not None and not known.old_shared:
+        return _move(decision, known)
+    if moved and is_opted_out(known.old_status or ""):
+        decision.member_hash = known.member_hash
+        return _skip(decision, _closed(known.old_status), known)
+    if is_opted_out(known.status or ""):
+        return _skip(decision, _closed(known.status), known)
+    if not moved and known.state == "synced" and known.fingerprint == decision.fingerprint and decision.demote is None:
+        decision.remember = known.is_active != decision.is_active
+        return decision
+    if known.flags & FLAGGED_INACTIVE:
+        decision.flags &= ~FLAGGED_INACTIVE
+    if known.status is None:
+        decision.action, decision.outcome = Action.INSERT, Outcome.CREATED
+        decision.status = policy.new_member_status
+    else:
+        decision.action, decision.outcome = Action.UPDATE, Outcome.UPDATED
+    return decision
+
+
+def _move(decision: Decision, known: Known) -> Decision:
+    """The address changed: the member moves with its consent; an address Mailchimp knows already is merged into."""
+    decision.flags &= ~FLAGGED_INACTIVE
+    closed = is_opted_out(known.old_status or "") and not known.flags & ARCHIVED_BY_US
+    if known.status is not None:
+        decision.action = Action.MERGE
+        closed = closed or is_opted_out(known.status)
+    else:
+        decision.action = Action.MOVE
+    decision.outcome = Outcome.UPDATED
+    if closed:
+        decision.outcome, decision.reason = Outcome.SKIPPED, _closed(known.old_status)
+    return decision
+
+
+def _closed(status: str | None) -> str:
+    return "forgotten" if status == "forgotten" else "opted_out"
