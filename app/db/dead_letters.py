@@ -56,7 +56,8 @@ SUPERSEDE = """
     returning key, attempts
 """
 KEEP = """
-    insert into dead_letter (tenant_id, sync_id, run_id, id, key, code, reason, message, field, payload, attempts, state)
+    insert into dead_letter (tenant_id, sync_id, run_id, id, key, code, reason, message, field, payload, attempts,
+                             state)
     select $1, $2, $3, e.*, 'open' from unnest($4::uuid[], $5::varchar[], $6::varchar[], $7::varchar[], $8::varchar[],
         $9::varchar[], $10::bytea[], $11::integer[]) as e(id, key, code, reason, message, field, payload, attempts)
 """

@@ -120,7 +120,7 @@ async def claim(
 
 async def lock(connection: asyncpg.Connection, tenant_id: UUID, run_id: UUID, fence: int) -> bool:
     """Lock the run row for this transaction; False when the fence is no longer ours."""
-    row = await connection.fetchval(f"select true from sync_run where {MINE} for update", tenant_id, run_id, fence)  # noqa: S608  # constant
+    row = await connection.fetchval(f"select true from sync_run where {MINE} for update", tenant_id, run_id, fence)
     return bool(row)
 
 
