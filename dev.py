@@ -1,0 +1,246 @@
+#!/usr/bin/env python3
+"""Everything a developer does, from a fresh clone on: `python3 dev.py help`.
+
+Standard library only. Makes `.venv`, installs into it what constraints.txt pins
+(again only when that file or pyproject.toml changed), and hands over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PROGRAMS = VENV / "bin"
+PYTHON = PROGRAMS / "python"
+STAMP = VENV / ".installed"
+OLDEST = (3, 11)
+COMPILE = ["pip", "compile", "--universal", "--python-version", "3.11", "--no-header", "--quiet"]
+LOCKS = {
+    "requirements.lock": ["--generate-hashes"],  # for the image: what the product needs to run, and nothing else
+    "constraints.txt": ["--no-annotate", "--all-extras"],  # for developers and CI
+}
+
+
+def main() -> int:
+    """Set up, then run the command that was asked for."""
+    command, arguments = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("help", [])
+    if command in ("help", "-h", "--help") or command not in COMMANDS:
+        return show_help(unknown=None if command in ("help", "-h", "--help") else command)
+    leave_old_python()
+    set_up()
+    return COMMANDS[command](arguments)
+
+
+# Setting up
+
+
+def leave_old_python() -> None:
+    """Start again with a newer Python when this one is too old and the machine has one."""
+    if sys.platform == "win32":
+        sys.exit("Windows has no Valkey wheel: run this in WSL, or use containers.")
+    if sys.version_info >= OLDEST:
+        return
+    for name in ("python3.13", "python3.12", "python3.11"):
+        if newer := shutil.which(name):
+            os.execv(newer, [newer, str(Path(__file__).resolve()), *sys.argv[1:]])
+    sys.exit(f"Python 3.11 or later is needed; this is {sys.version.split()[0]}.")
+
+
+def set_up() -> None:
+    """Make the environment current; quick when it is already."""
+    import fcntl  # not on Windows, which never comes here
+
+    here = os.open(ROOT, os.O_RDONLY)
+    fcntl.flock(here, fcntl.LOCK_EX)  # two terminals starting at once take turns
+    try:
+        if not runs(PYTHON):
+            make_environment()
+        wanted = fingerprint()
+        if not STAMP.exists() or STAMP.read_text(encoding="ascii") != wanted:
+            install()
+            STAMP.write_text(wanted, encoding="ascii")
+    finally:
+        os.close(here)
+
+
+def runs(python: Path) -> bool:
+    """Whether an interpreter is there and works: it may have been moved or upgraded away."""
+    try:
+        return subprocess.run([python, "-c", ""], cwd=ROOT, capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
+def make_environment() -> None:
+    if importlib.util.find_spec("ensurepip") is None or importlib.util.find_spec("venv") is None:
+        package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
+        sys.exit(
+            "This Python cannot make virtual environments (ensurepip is missing).\n"
+            f"On Debian and Ubuntu: apt-get install {package}"
+        )
+    say("making .venv")
+    result = subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)])
+    if result.returncode != 0:
+        sys.exit(f"Making {VENV} failed; the lines above say why.")
+
+
+def fingerprint() -> str:
+    """Changes whenever something else would be installed."""
+    version = subprocess.run([PYTHON, "-VV"], capture_output=True, check=True).stdout
+    parts = [
+        version,
+        str(ROOT).encode(),
+        *((ROOT / name).read_bytes() for name in ("constraints.txt", "pyproject.toml")),
+    ]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def install() -> None:
+    """With uv (seconds), or with pip alone (half a minute) where uv does not work."""
+    started = time.monotonic()
+    say("installing what constraints.txt pins")
+    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    what = ["-c", "constraints.txt", "-e", ".[embedded,dev]"]
+    has_uv = (PROGRAMS / "uv").exists() or run([*pip, "install", "-c", "constraints.txt", "uv"], quiet=True) == 0
+    with_uv = [str(PROGRAMS / "uv"), "pip", "install", "--quiet", "--python", str(PYTHON), *what]
+    if not (has_uv and run(with_uv, quiet=True) == 0) and run([*pip, "install", *what]) != 0:
+        sys.exit("Installing failed; the lines above say why.")
+    say(f"installed in {time.monotonic() - started:.0f} s")
+
+
+def run(argv: list[str], *, quiet: bool = False) -> int:
+    """Run a program in the checkout. `quiet`: a failure has a way round, so its output would only worry."""
+    output = subprocess.DEVNULL if quiet else None
+    return subprocess.run(argv, cwd=ROOT, env=environment(), stdout=output, stderr=output).returncode
+
+
+def environment() -> dict[str, str]:
+    """Ours, with a cache for uv where the account has no home that can be written."""
+    ours = {**os.environ, "PATH": f"{PROGRAMS}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+    home = os.environ.get("HOME", "")
+    if "UV_CACHE_DIR" not in ours and "XDG_CACHE_HOME" not in ours and not (home and os.access(home, os.W_OK)):
+        ours["UV_CACHE_DIR"] = str(VENV / ".uv-cache")
+    return ours
+
+
+def say(sentence: str) -> None:
+    print(f"dev.py: {sentence}", file=sys.stderr, flush=True)
+
+
+# Commands
+
+
+def hand_over(*argv: str) -> Callable[[list[str]], int]:
+    """A command that becomes a program of the environment, so that signals reach it directly."""
+
+    def become(arguments: list[str]) -> int:
+        program = str(PROGRAMS / argv[0])
+        os.execve(program, [program, *argv[1:], *arguments], environment())
+
+    return become
+
+
+def test(arguments: list[str]) -> int:
+    """All tests, in as many processes as the machine has cores; with arguments, whatever they say."""
+    chosen = arguments or ["-n", "auto"]
+    return hand_over("python", "-m", "pytest")(chosen)
+
+
+def check(arguments: list[str]) -> int:
+    """Everything CI looks at besides the tests. Goes on after a failure, to show them all."""
+    python = str(PYTHON)
+    steps: dict[str, Callable[[], int]] = {
+        "format": lambda: run([python, "-m", "ruff", "format", "--check", "--quiet", "."]),
+        "lint": lambda: run([python, "-m", "ruff", "check", "--quiet", "."]),
+        "types": lambda: run([python, "-m", "mypy", "--no-error-summary"]),
+        "imports": lambda: run([str(PROGRAMS / "lint-imports"), "--no-logo"]),
+        "openapi.json": lambda: run([python, "-m", "app.openapi", "--check"]),
+        "locks": check_locks,
+    }
+    chosen = arguments or list(steps)
+    if unknown := set(chosen) - set(steps):
+        sys.exit(f"No such check: {', '.join(sorted(unknown))}. There are: {', '.join(steps)}.")
+    failed = []
+    for name in chosen:
+        started = time.monotonic()
+        good = steps[name]() == 0
+        print(f"{'ok    ' if good else 'FAILED'} {name} ({time.monotonic() - started:.1f} s)", flush=True)
+        failed += [] if good else [name]
+    return 1 if failed else 0
+
+
+def lock(arguments: list[str]) -> int:
+    """Write both locks; `--upgrade` takes the newest versions, else those in the files are kept."""
+    for name, options in LOCKS.items():
+        if run([str(PROGRAMS / "uv"), *COMPILE, *options, *arguments, "pyproject.toml", "-o", name]) != 0:
+            return 1
+    return 0
+
+
+def check_locks() -> int:
+    """Both locks are what pyproject.toml asks for, and neither names a host."""
+    status = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for name, options in LOCKS.items():
+            again = Path(folder) / name
+            if not (ROOT / name).exists():
+                print(f"{name} is missing: python3 dev.py lock")
+                return 1
+            shutil.copy(ROOT / name, again)  # its versions are kept as long as they fit
+            if run([str(PROGRAMS / "uv"), *COMPILE, *options, "pyproject.toml", "-o", str(again)]) != 0:
+                return 1
+            text = (ROOT / name).read_text(encoding="utf-8")
+            if again.read_text(encoding="utf-8") != text:
+                print(f"{name} does not fit pyproject.toml any more: python3 dev.py lock")
+                status = 1
+            if "://" in text:
+                print(f"{name} names a host, which belongs to one machine's settings only")
+                status = 1
+    return status
+
+
+def show_help(unknown: str | None) -> int:
+    if unknown:
+        print(f"No such command: {unknown}\n", file=sys.stderr)
+    print(HELP, file=sys.stderr if unknown else sys.stdout)
+    return 2 if unknown else 0
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "demo": hand_over("ml-connector", "demo"),
+    "up": hand_over("ml-connector", "up"),
+    "test": test,
+    "check": check,
+    "bench": hand_over("python", "-m", "bench"),
+    "openapi": hand_over("python", "-m", "app.openapi"),
+    "lock": lock,
+    "install": lambda _: 0,
+}
+
+HELP = """\
+python3 dev.py <command> [arguments]
+
+  demo       the whole product on this machine, with stand-ins for Sage X3 and Mailchimp; --keep leaves it running
+  up         API, worker and console, with a PostgreSQL and a Valkey of its own unless their addresses are set
+  test       all tests; with arguments, those of pytest: python3 dev.py test tests/unit -k tags
+  check      format, lint, types, imports, openapi.json, locks: exactly what CI runs. Or only those named
+  bench      the benchmark, printed as ratios
+  openapi    write openapi.json
+  lock       write requirements.lock and constraints.txt; --upgrade takes newer versions
+  install    only make .venv current
+
+Everything is installed into .venv, from what constraints.txt pins; again only when that changes."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
