@@ -141,7 +141,7 @@ def _builder(
             except Unusable as error:
                 warnings.append((target, str(error)))
                 continue
-            if value is None or value == "":
+            if not value and value != 0:
                 if on_blank:
                     merge_fields[target] = ""
             elif is_fill:
@@ -186,20 +186,21 @@ def _rules(
 
 
 def _language(place: int) -> _LanguageOf:
-    codes: dict[Value, str | None] = {}
+    codes: dict[Value, str] = {}
 
     def language_of(values: Values, warnings: Warnings) -> str | None:
         value = values[place]
-        if value is None:
-            return None
+        if value is None or value in codes:
+            return None if value is None else codes[value]
         try:
-            known = codes.get(value) or mailchimp_language(as_text(value) or "")
-        except (Unusable, TypeError):
-            known = None
-        if known is None:
-            warnings.append(("language", "a language Mailchimp does not know"))
-        elif len(codes) < 100:
+            text = as_text(value)
+            known = None if text is None else mailchimp_language(text)
+        except Unusable:
+            text, known = "", None
+        if known is not None and len(codes) < 100:
             codes[value] = known
+        elif known is None and text is not None:
+            warnings.append(("language", "a language Mailchimp does not know"))
         return known
 
     return language_of
@@ -216,7 +217,9 @@ def _per_party(build: _Build, carried: Predicate | None, selection: Selection) -
         email = party_address(party)
         if email is None:
             return (without_address(party, sources),)
-        prohibited = party.is_prohibited or email.lower() in prohibited_addresses(party.contacts)
+        prohibited = party.is_prohibited
+        if party.contacts and not prohibited:
+            prohibited = email.lower() in prohibited_addresses(party.contacts)
         return (build(code, party, email, prohibited, values),)
 
     return members
