@@ -276,5 +276,7 @@ def country_code(text: str) -> str | None:
 
 def country_name(text: str) -> str | None:
     """English name of a two- or three-letter code or an English name; None when unknown."""
+    if text in _NAMES:
+        return _NAMES[text]
     code = country_code(text)
     return None if code is None else _NAMES[code]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 LONGEST_SLOT = 2000
 """Characters looked at in one slot; X3's own slots hold 80."""
 
-_LOCAL = r"(?=[^@]{1,64}@)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+_LOCAL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _ADDRESS = re.compile(rf"{_LOCAL}@(?:{_LABEL}\.)+(?:[a-z]{{2,63}}|xn--[a-z0-9-]{{2,59}})").fullmatch
 
@@ -21,7 +21,7 @@ _WRAPPING = "'`\u2018\u2019:."
 
 def is_ordinary(raw: str) -> bool:
     """True for an address that needs no repair: what nearly every filled slot holds."""
-    return len(raw) <= 254 and _ADDRESS(raw) is not None
+    return len(raw) <= 254 and _ADDRESS(raw) is not None and (len(raw) <= 65 or raw.index("@") <= 64)
 
 
 def addresses(raw: str) -> Iterator[str]:
@@ -43,7 +43,7 @@ def addresses(raw: str) -> Iterator[str]:
 def first_address(slots: tuple[str, ...]) -> str | None:
     """The first valid address of these slots, or None."""
     for raw in slots:
-        if len(raw) <= 254 and _ADDRESS(raw) is not None:
+        if len(raw) <= 65 and _ADDRESS(raw):  # is_ordinary() without the call: this line sees every record
             return raw
         for address in addresses(raw):
             return address

@@ -156,6 +156,8 @@ def _blank(condition: Condition, place: int) -> Predicate:
 
 def _among(condition: Condition, place: int) -> Predicate:
     wanted, negated = condition.values, condition.negated
+    if condition.type == "text":
+        return _text_among(condition, place)
     comparable = as_number if condition.type == "number" else as_text
 
     def among(values: tuple[Value, ...]) -> bool:
@@ -163,5 +165,20 @@ def _among(condition: Condition, place: int) -> Predicate:
             return (comparable(values[place]) in wanted) is not negated
         except Unusable:
             return negated
+
+    return among
+
+
+def _text_among(condition: Condition, place: int) -> Predicate:
+    wanted, negated = condition.values, condition.negated
+
+    def among(values: tuple[Value, ...]) -> bool:
+        value = values[place]
+        if value.__class__ is not str:
+            try:
+                value = as_text(value)
+            except Unusable:
+                return negated
+        return (value in wanted) is not negated
 
     return among

@@ -76,7 +76,9 @@ def _changed(target: str, spot: int, change: Change) -> Compute:
     def compute(values: Values, warnings: Warnings) -> MergeValue | None:
         value = values[spot]
         text = change(value.strip() if value.__class__ is str and value.isprintable() else as_text(value))
-        return None if text is None else shorten(str(text).strip(), target, warnings)
+        if text.__class__ is str:
+            return text.strip() if len(text) <= _PLAIN else shorten(text.strip(), target, warnings)
+        return None
 
     return compute
 

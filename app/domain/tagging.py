@@ -32,12 +32,23 @@ def compile_tags(rules: Sequence[TagRule], inactive: InactivePolicy, places: Pla
 
 
 def _conditional(always: list[str], conditional: list[tuple[str, Predicate]], flag: list[str]) -> Tagger:
+    """Outcomes are few, so each combination is put together once and remembered."""
+    predicates = tuple(is_on for _, is_on in conditional)
+    names = [name for name, _ in conditional]
+    seen: dict[tuple[bool, ...], OnOff] = {}
+
     def tags(values: Values, is_active: bool) -> OnOff:
-        on = [*always]
-        off: list[str] = []
-        for name, is_on in conditional:
-            (on if is_on(values) else off).append(name)
-        (off if is_active else on).extend(flag)
-        return tuple(sorted(on)), tuple(sorted(off))
+        case = (is_active, *[is_on(values) for is_on in predicates])
+        known = seen.get(case)
+        if known is None:
+            known = _sorted(always, [*zip(names, case[1:], strict=True), *((name, not is_active) for name in flag)])
+            if len(seen) < 1000:
+                seen[case] = known
+        return known
 
     return tags
+
+
+def _sorted(always: list[str], decided: list[tuple[str, bool]]) -> OnOff:
+    on = [name for name, is_on in decided if is_on]
+    return tuple(sorted(always + on)), tuple(sorted(name for name, is_on in decided if not is_on))

@@ -194,7 +194,17 @@ def compile_transforms(transforms: Sequence[Transform]) -> Change | None:
     `trim` costs nothing. The function raises Unusable for a value that cannot be transformed."""
     rest = transforms[1:] if transforms and transforms[0].name == "trim" else transforms
     steps = tuple((TRANSFORMS[step.name].make(step.arguments), TRANSFORMS[step.name].takes_blank) for step in rest)
+    if len(steps) == 1 and not steps[0][1]:
+        return _single(steps[0][0])
     return partial(_chain, steps) if steps else None
+
+
+def _single(rewrite: Rewrite) -> Change:
+    def change(value: Value) -> Value:
+        text = value if value.__class__ is str else as_text(value)
+        return (rewrite(text) or None) if text else None
+
+    return change
 
 
 def _chain(steps: Sequence[tuple[Rewrite, bool]], value: Value) -> Value:
