@@ -125,8 +125,9 @@ def run(argv: list[str], *, quiet: bool = False) -> int:
 
 
 def environment() -> dict[str, str]:
-    """Ours, with a cache for uv where the account has no home that can be written."""
+    """Ours; uv trusts the certificates pip trusts, and has a cache where no home can be written."""
     ours = {**os.environ, "PATH": f"{PROGRAMS}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+    ours.setdefault("UV_SYSTEM_CERTS", "1")
     home = os.environ.get("HOME", "")
     if "UV_CACHE_DIR" not in ours and "XDG_CACHE_HOME" not in ours and not (home and os.access(home, os.W_OK)):
         ours["UV_CACHE_DIR"] = str(VENV / ".uv-cache")
