@@ -1,0 +1,1 @@
+"""The Marketing API of one Mailchimp, checked against its own specification."""

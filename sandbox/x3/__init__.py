@@ -1,0 +1,1 @@
+"""A Sage X3 folder behind GraphQL, the cloud gateway and REST api1."""
