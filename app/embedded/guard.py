@@ -28,7 +28,7 @@ def main() -> int:
         stderr=order["log_descriptor"],
         cwd=order["folder"],
         env=order["environment"],
-        pass_fds=[order["lock_descriptor"]],  # the folder stays locked until the last server process is gone
+        pass_fds=order["lock_descriptors"],  # the folder stays locked until the last server process is gone
         **order["account"],
     )
     assert server.stdin is not None  # noqa: S101  # it was asked for above

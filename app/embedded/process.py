@@ -1,4 +1,4 @@
-"""A server process under its guard."""
+"""A process under its guard: a server, or one of the product's own."""
 
 import asyncio
 import contextlib
@@ -7,8 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.embedded import guard
@@ -28,11 +28,12 @@ class Order:
     """
 
     argv: Sequence[str]
-    account: Account
-    folder: Path
-    log: Path
     stop_signal: signal.Signals
-    lock_descriptor: int
+    folder: Path
+    log: Path | None = None  # None: where our own output goes
+    account: Account | None = None  # None: ours
+    lock_descriptor: int | None = None
+    environment: Mapping[str, str] = field(default_factory=lambda: server_environment())
     input: str = ""
     grace_seconds: float = 60.0
 
@@ -52,7 +53,7 @@ class GuardedProcess:
                 stderr=log_descriptor,
                 cwd="/",
                 start_new_session=True,  # Ctrl-C in the terminal reaches the launcher only, which stops us in order
-                pass_fds=[log_descriptor, order.lock_descriptor],
+                pass_fds=[log_descriptor, *self._locks()],
             )
             self._send(log_descriptor)
         finally:
@@ -72,6 +73,8 @@ class GuardedProcess:
 
     def last_words(self) -> str:
         """The end of the server's log, for an error message."""
+        if self._order.log is None:
+            return "(its output is above)"
         try:
             text = self._order.log.read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
@@ -91,11 +94,11 @@ class GuardedProcess:
         assert self._guard.stdin is not None  # noqa: S101  # it was asked for
         order = {
             "argv": list(self._order.argv),
-            "account": self._order.account.subprocess_arguments(),
+            "account": self._order.account.subprocess_arguments() if self._order.account else {},
             "folder": str(self._order.folder),
-            "environment": server_environment(),
+            "environment": dict(self._order.environment),
             "log_descriptor": log_descriptor,
-            "lock_descriptor": self._order.lock_descriptor,
+            "lock_descriptors": self._locks(),
             "stop_signal": int(self._order.stop_signal),
             "input": self._order.input,
             "grace_seconds": self._order.grace_seconds,
@@ -103,6 +106,9 @@ class GuardedProcess:
         with contextlib.suppress(BrokenPipeError):  # the guard ended at once; its log says why
             self._guard.stdin.write(json.dumps(order).encode() + b"\n")
             self._guard.stdin.flush()
+
+    def _locks(self) -> list[int]:
+        return [] if self._order.lock_descriptor is None else [self._order.lock_descriptor]
 
     def _close_input(self) -> None:
         assert self._guard.stdin is not None  # noqa: S101  # it was asked for
@@ -137,7 +143,9 @@ def is_running(pid: int) -> bool:
     return True
 
 
-def _open_log(path: Path) -> int:
+def _open_log(path: Path | None) -> int:
+    if path is None:
+        return os.dup(2)
     with contextlib.suppress(FileNotFoundError):
         if path.stat().st_size > LOG_KEPT_BYTES:
             path.rename(path.with_name(path.name + ".1"))

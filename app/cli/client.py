@@ -1,0 +1,75 @@
+"""The API as the commands `tenants` and `runs` call it."""
+
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import uuid4
+
+import httpx
+import typer
+
+from app.cli.kept import OPERATOR_KEY_FILE
+from app.cli.output import fail
+
+Url = Annotated[str, typer.Option("--url", envvar="MLC_URL", help="Where the API is.")]
+Key = Annotated[
+    str | None,
+    typer.Option(
+        "--key",
+        envvar="MLC_KEY",
+        show_envvar=True,
+        help="An operator or tenant key; without it, the operator key kept in ./.ml-connector.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="The API's own answer, for programs.")]
+DEFAULT_URL = "http://127.0.0.1:8080"
+
+
+class Client:
+    """Calls the API; whatever it refuses ends the command with the problem's sentence."""
+
+    def __init__(self, url: str, key: str | None) -> None:
+        self._http = httpx.Client(
+            base_url=url, headers={"Authorization": f"Bearer {key or kept_key()}"}, timeout=60, trust_env=False
+        )
+
+    def get(self, path: str, **query: Any) -> Any:
+        """The body of a GET; query values that are None are left out."""
+        return self._call("GET", path, params={name: value for name, value in query.items() if value is not None})
+
+    def post(self, path: str, body: Any = None) -> Any:
+        """The body of a POST, safe to repeat."""
+        return self._call("POST", path, json=body, headers={"Idempotency-Key": str(uuid4())})
+
+    def delete(self, path: str) -> None:
+        """Delete what is there."""
+        self._call("DELETE", path)
+
+    def _call(self, method: str, path: str, **options: Any) -> Any:
+        try:
+            answer = self._http.request(method, path, **options)
+        except httpx.TransportError as error:
+            fail(f"No answer from {self._http.base_url}: {error or type(error).__name__}. Does `ml-connector up` run?")
+        if not answer.is_success:
+            fail(_sentence(answer))
+        return answer.json() if answer.content else None
+
+
+def kept_key() -> str:
+    """The operator key that `up` made below the current folder."""
+    path = Path(".ml-connector") / OPERATOR_KEY_FILE
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        fail(f"No key: give --key or set MLC_KEY (there is no {path} here).", code=2)
+    except PermissionError:
+        fail(f"No key: give --key or set MLC_KEY ({path} is not yours to read).", code=2)
+
+
+def _sentence(answer: httpx.Response) -> str:
+    try:
+        problem = answer.json()
+    except ValueError:
+        return f"{answer.request.url} answered {answer.status_code} without saying why. Is that the API?"
+    lines = [f"{answer.status_code} {problem.get('title', '')}: {problem.get('detail') or ''}".rstrip(": ")]
+    lines += [f"  {error.get('pointer')}: {error.get('detail')}" for error in problem.get("errors") or ()]
+    return "\n".join(lines)

@@ -1,0 +1,42 @@
+"""The command line: one file per noun."""
+
+from typing import Annotated
+
+import typer
+
+from app import __version__
+from app.cli import doctor, keys, openapi, processes, runs, sandbox, tenants
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,  # locals may hold keys and addresses
+    help="Keeps a Mailchimp audience true to a Sage X3.",
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"ml-connector {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which.")] = False,
+) -> None:
+    """What every command takes."""
+
+
+app.command()(processes.up)
+app.command()(processes.api)
+app.command()(processes.worker)
+app.command()(processes.migrate)
+app.command()(doctor.doctor)
+app.command()(openapi.openapi)
+app.command()(sandbox.sandbox)
+app.add_typer(keys.app, name="keys")
+app.add_typer(tenants.app, name="tenants")
+app.add_typer(runs.app, name="runs")
+
+if __name__ == "__main__":
+    app(prog_name="ml-connector")

@@ -1,0 +1,56 @@
+"""How commands speak: tables for people, JSON for programs, one sentence for a failure."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+FAILED = 1
+USAGE = 2
+
+console = Console()
+errors = Console(stderr=True)
+
+
+def fail(sentence: str, *, code: int = FAILED) -> NoReturn:
+    """Say what is wrong and end the command."""
+    errors.print(sentence, style="red", markup=False, highlight=False)
+    raise typer.Exit(code)
+
+
+def show(answer: Any, *, as_json: bool, columns: Sequence[str]) -> None:
+    """A list (or a page of the API) as a table with these columns, an object as its fields; or either as JSON."""
+    if as_json:
+        print(json.dumps(answer, indent=2, ensure_ascii=False))  # noqa: T201  # data for a pipe, not a message
+        return
+    items = answer["items"] if isinstance(answer, Mapping) and "items" in answer else answer
+    if isinstance(items, Mapping):
+        _show_fields(items)
+        return
+    table = Table(*columns)
+    for item in items:
+        table.add_row(*(cell(item.get(column)) for column in columns))
+    console.print(table)
+    if isinstance(answer, Mapping) and answer.get("next_cursor"):
+        console.print(f"more: --cursor {answer['next_cursor']}", markup=False, highlight=False)
+
+
+def cell(value: Any) -> str:
+    """A value as a person reads it."""
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {cell(inner)}" for name, inner in value.items() if inner not in (None, 0, {}))
+    if isinstance(value, list):
+        return ", ".join(cell(inner) for inner in value)
+    return str(value)
+
+
+def _show_fields(item: Mapping[str, Any]) -> None:
+    table = Table(show_header=False)
+    for name, value in item.items():
+        table.add_row(name, cell(value))
+    console.print(table)

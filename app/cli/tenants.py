@@ -1,0 +1,73 @@
+"""`ml-connector tenants …`: a thin client of the API."""
+
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from app.cli.client import DEFAULT_URL, AsJson, Client, Key, Url
+from app.cli.output import fail, show
+
+app = typer.Typer(no_args_is_help=True, help="Tenants and their API keys.")
+COLUMNS = ("id", "slug", "name", "time_zone", "created_at")
+
+
+@app.command("list")
+def list_tenants(
+    url: Url = DEFAULT_URL,
+    key: Key = None,
+    as_json: AsJson = False,
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+    cursor: Annotated[str | None, typer.Option(help="Where the last page ended.")] = None,
+) -> None:
+    """Every tenant, newest first."""
+    show(Client(url, key).get("/v1/tenants", limit=limit, cursor=cursor), as_json=as_json, columns=COLUMNS)
+
+
+@app.command()
+def create(
+    slug: str,
+    name: Annotated[str | None, typer.Option(help="The name people read; the slug when omitted.")] = None,
+    time_zone: Annotated[str, typer.Option(help="An IANA name; schedules follow it.")] = "UTC",
+    url: Url = DEFAULT_URL,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a tenant."""
+    body = {"slug": slug, "name": name or slug, "time_zone": time_zone}
+    show(Client(url, key).post("/v1/tenants", body), as_json=as_json, columns=COLUMNS)
+
+
+@app.command("show")
+def show_tenant(tenant_id: UUID, url: Url = DEFAULT_URL, key: Key = None, as_json: AsJson = False) -> None:
+    """One tenant."""
+    show(Client(url, key).get(f"/v1/tenants/{tenant_id}"), as_json=as_json, columns=COLUMNS)
+
+
+@app.command()
+def delete(
+    tenant_id: UUID,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    url: Url = DEFAULT_URL,
+    key: Key = None,
+) -> None:
+    """Destroy a tenant's data key and then everything it has here. Mailchimp and X3 are left as they are."""
+    client = Client(url, key)
+    tenant = client.get(f"/v1/tenants/{tenant_id}")
+    if not yes and not typer.confirm(f"Destroy everything kept for {tenant['name']!r}? This cannot be undone."):
+        fail("Nothing was done.")
+    client.delete(f"/v1/tenants/{tenant_id}")
+
+
+@app.command("add-key")
+def add_key(
+    tenant_id: UUID,
+    name: str,
+    role: Annotated[str, typer.Option(help="admin, operator or viewer")] = "operator",
+    url: Url = DEFAULT_URL,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an API key of a tenant; it is shown this once."""
+    answer = Client(url, key).post(f"/v1/tenants/{tenant_id}/api-keys", {"name": name, "role": role})
+    show(answer, as_json=as_json, columns=COLUMNS)
