@@ -16,7 +16,7 @@ _IDEOGRAPHIC_STOPS = str.maketrans({"\u3002": ".", "\uff61": "."})
 _MAILTO = re.compile(r"mailto:", re.IGNORECASE)
 _QUERY = re.compile(r"\?[A-Za-z]+=.*")
 _BETWEEN = re.compile(r"[\s;,<>()\[\]\"\u201c\u201d\u00ab\u00bb]+")
-_WRAPPING = "'`\u2018\u2019:."
+_WRAPPING = "'`\u2018\u2019:"
 
 
 def is_ordinary(raw: str) -> bool:
@@ -78,7 +78,7 @@ def _tokens(raw: str) -> Iterator[str]:
     """The pieces of a slot that could be addresses, in compatibility form (full-width letters become plain)."""
     text = unicodedata.normalize("NFKC", _IGNORED.sub("", raw[:LONGEST_SLOT])).translate(_IDEOGRAPHIC_STOPS)
     for piece in _BETWEEN.split(_MAILTO.sub(" ", text)):
-        token = _QUERY.sub("", piece).strip(_WRAPPING) if "@" in piece else ""
+        token = _QUERY.sub("", piece).lstrip(_WRAPPING).rstrip(_WRAPPING + ".") if "@" in piece else ""
         if token.count("@") > 1:
             yield from filter(None, re.split(r"[/|&]", token))
         elif token:

@@ -79,7 +79,7 @@ def next_due(
     exist comes as much later (02:30 at 03:30) and one that exists twice comes once; cron expressions with any hour
     keep to elapsed time.
     """
-    zone = parse_time_zone(time_zone) if isinstance(time_zone, str) else time_zone
+    zone = time_zone if isinstance(time_zone, ZoneInfo) else parse_time_zone(time_zone)
     after = after.astimezone(UTC)  # two instants of one zone would be compared by the clock on the wall
     latest = after if now is None else max(after, now.astimezone(UTC))
     if schedule.kind == "manual":
@@ -111,5 +111,5 @@ def in_quiet_hours(schedule: Schedule, now: datetime, time_zone: str | ZoneInfo)
     """When the quiet hours that hold `now` end, in UTC; None when X3 may be read."""
     if not schedule.quiet_hours:
         return None
-    zone = parse_time_zone(time_zone) if isinstance(time_zone, str) else time_zone
+    zone = time_zone if isinstance(time_zone, ZoneInfo) else parse_time_zone(time_zone)
     return quiet_until(schedule.quiet_hours, now.astimezone(UTC), zone)

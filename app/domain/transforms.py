@@ -156,12 +156,11 @@ def parse_transform(node: Node) -> Transform:
     Raises:
         InvalidDefinition: unknown transform or argument, missing argument, wrong type.
     """
-    if isinstance(node.value, str):
-        node = Node({"name": node.value}, node.pointer)
-    given = node.value if isinstance(node.value, dict) else {}
-    named = Node(given.get("name"), node.child("name")) if given else node
+    named = Node(node.value.get("name"), node.child("name")) if isinstance(node.value, dict) else node
     spec = TRANSFORMS[named.choice(TRANSFORMS)]
-    node.object(
+    if named is node:
+        node = Node({"name": spec.name}, node.pointer)
+    given = node.object(
         ("name", *(argument.name for argument in spec.arguments)),
         tuple(argument.name for argument in spec.arguments if argument.required),
     )
