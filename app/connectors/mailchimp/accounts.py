@@ -1,7 +1,5 @@
 """What belongs to an account as a whole: who it is, its audiences, its stores."""
 
-from collections.abc import Mapping
-
 from app.connectors.mailchimp.client import Answer, MailchimpClient, Params
 from app.connectors.mailchimp.shapes import Account, AudiencesPage, Health, Store, StoresPage
 from app.connectors.mailchimp.shapes import Audience as Audience
@@ -41,12 +39,3 @@ class MailchimpAccount:
         params: Params = {"count": _PAGE_ROWS, "fields": f"{fields},total_items"}
         stores = (await self._client.ask("/ecommerce/stores", _stores, params)).stores
         return [store for store in stores if list_id is None or store.list_id == list_id]
-
-
-def pacing_key(base_url: str, facts: Mapping[str, object]) -> str:
-    """What shares Mailchimp's ten connections: one user of one data centre, however many connections of ours it has.
-
-    Before verification told the login, the address alone stands in for it, which is stricter than needed.
-    """
-    where = facts.get("data_centre") or base_url
-    return f"mailchimp:{where}:{facts.get('login_id') or '-'}"

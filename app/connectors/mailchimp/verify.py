@@ -10,7 +10,7 @@ from app.connectors.mailchimp.auth import data_centre, is_data_centre, oauth_bas
 from app.connectors.mailchimp.metadata import read_metadata
 from app.connectors.mailchimp.opening import open_client
 from app.connectors.pacing import Pacer
-from app.domain.errors import ConnectorError, NeedsTenant
+from app.domain.errors import ConnectorError, NeedsTenant, Transient
 from app.domain.verification import Check, Verification
 
 _BUDGET_SECONDS = 15.0
@@ -31,8 +31,9 @@ async def verify(
 ) -> Verification:
     """Check data centre, ping, account, role and audiences, in that order; stops at the first that fails.
 
-    Facts learnt: data_centre, account_id, account_name, login_id, role, pricing_plan. Never raises for what Mailchimp
-    or the network does.
+    A check that only a new sign-in can cure is named `authorization`, whatever was looked at. Facts learnt:
+    data_centre, account_id, account_name, login_id, role, pricing_plan. Never raises for what Mailchimp or the
+    network does.
     """
     inspection = _Inspection(kind, settings, credential, facts, outbound_client, pacer)
     for name in ("data_centre", "ping", "account", "role", "audiences"):
@@ -43,6 +44,8 @@ async def verify(
 
 
 class _Inspection:
+    """The checks so far and what they taught; each `_name` step returns a sentence or raises."""
+
     def __init__(
         self,
         kind: str,
@@ -52,11 +55,8 @@ class _Inspection:
         outbound_client: httpx.AsyncClient,
         pacer: Pacer,
     ) -> None:
-        self._kind = kind
-        self._settings = settings
-        self._credential = credential
-        self._outbound_client = outbound_client
-        self._pacer = pacer
+        self._kind, self._settings, self._credential = kind, settings, credential
+        self._outbound_client, self._pacer = outbound_client, pacer
         self.facts: dict[str, Any] = dict(facts)
         self.checks: list[Check] = []
 
@@ -66,13 +66,14 @@ class _Inspection:
         try:
             detail = await step()
         except ConnectorError as error:
-            self.checks.append(Check(name, False, error.message))
+            signed_out = isinstance(error, NeedsTenant) and error.authorization
+            self.checks.append(Check("authorization" if signed_out else name, False, error.message))
             return False
         self.checks.append(Check(name, True, detail))
         return True
 
     async def _data_centre(self) -> str:
-        if self._kind == "oauth" and "data_centre" not in self.facts:
+        if self._kind == "oauth" and not (self._settings.get("base_url") and not self._settings.get("oauth_base_url")):
             await self._ask_login_server()
         found = data_centre(self._kind, self._credential, self.facts)
         if found is not None:
@@ -86,7 +87,12 @@ class _Inspection:
             raise NeedsTenant(
                 "mailchimp_credential_missing", "Sign in at Mailchimp to authorize this connection.", authorization=True
             )
-        metadata = await read_metadata(self._outbound_client, oauth_base_url(self._settings), token)
+        try:
+            metadata = await read_metadata(self._outbound_client, oauth_base_url(self._settings), token)
+        except Transient:
+            if "data_centre" not in self.facts:
+                raise
+            return  # an account does not move; what was learnt before serves
         if is_data_centre(metadata.dc):
             self.facts["data_centre"] = metadata.dc
 

@@ -1,6 +1,5 @@
 import pytest
 
-from app.connectors.mailchimp.accounts import pacing_key
 from app.connectors.mailchimp.auth import open_access
 from app.domain.errors import NeedsTenant
 
@@ -49,9 +48,3 @@ def test_a_token_finds_its_data_centre_in_the_facts() -> None:
 
 def test_nothing_shows_the_key() -> None:
     assert "sekret" not in repr(open_access("api_key", {}, {"api_key": "sekret-us1"}, {}))
-
-
-def test_connections_of_one_user_are_paced_together() -> None:
-    facts = {"data_centre": "us6", "login_id": "42"}
-    assert pacing_key("https://a.test", facts) == pacing_key("https://b.test", facts)
-    assert pacing_key("https://a.test", facts) != pacing_key("https://a.test", {**facts, "login_id": "43"})

@@ -19,12 +19,18 @@ ACCOUNT = {
 LISTS = ok({"lists": [{"id": "l1", "name": "News"}], "total_items": 1})
 
 
-async def verified(script: Script, credential: Mapping[str, object], kind: str = "api_key") -> Verification:
+async def verified(
+    script: Script,
+    credential: Mapping[str, object],
+    kind: str = "api_key",
+    settings: Mapping[str, object] | None = None,
+    facts: Mapping[str, object] | None = None,
+) -> Verification:
     return await verify(
         kind=kind,
-        settings={},
+        settings=settings or {},
         credential=credential,
-        facts={},
+        facts=facts or {},
         outbound_client=httpx.AsyncClient(transport=httpx.MockTransport(script)),
         pacer=LocalPacer(2),
     )
@@ -81,3 +87,22 @@ async def test_a_key_without_a_data_centre_is_told_so_before_any_call() -> None:
     assert (result.ok, result.checks[-1].name, script.requests) == (False, "data_centre", [])
     assert not (await verified(script, {}, "oauth")).ok
     assert not (await verified(script, {})).ok
+
+
+async def test_a_revoked_token_is_named_for_what_cures_it() -> None:
+    result = await verified(Script(problem(401)), {"access_token": "tok"}, "oauth")
+    assert [(check.name, check.ok) for check in result.checks] == [("authorization", False)]
+    assert [check.name for check in (await verified(Script(PING), {}, "oauth")).checks] == ["authorization"]
+
+
+async def test_a_login_server_that_is_away_does_not_matter_once_the_data_centre_is_known() -> None:
+    script = Script(html(503), PING, ok(ACCOUNT), LISTS)
+    assert (await verified(script, {"access_token": "tok"}, "oauth", facts={"data_centre": "us9"})).ok
+    assert not (await verified(Script(html(503)), {"access_token": "tok"}, "oauth")).ok
+
+
+async def test_a_given_address_needs_no_login_server() -> None:
+    script = Script(PING, ok(ACCOUNT), LISTS)
+    result = await verified(script, {"access_token": "tok"}, "oauth", settings={"base_url": "http://127.0.0.1:9"})
+    assert result.ok
+    assert {request.url.host for request in script.requests} == {"127.0.0.1"}
