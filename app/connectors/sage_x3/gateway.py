@@ -1,0 +1,178 @@
+"""The Sage cloud gateway: one refresh at a time, the new pair saved before it is used, and the folders it opens.
+
+Source: developer.sage.com/x3, "Token API", "API error codes", "Folders listing"; reference/sage-x3.md 2.1.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator, Mapping
+from datetime import UTC, datetime
+from time import monotonic
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from app.connectors.sage_x3.failures import failure_of_transport, retry_after, sentence
+from app.connectors.sage_x3.tokens import Tokens, TokenStore, read_pair, renew_at
+from app.domain.errors import NeedsTenant, ProtocolMismatch, Transient
+
+_COOLDOWN_SECONDS = 60.0
+_REFUSED: dict[bytes, float] = {}  # refused refresh tokens (hashed) and until when nobody here tries them again
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class GatewayAuth(httpx.Auth):
+    """Bearer tokens of the gateway, renewed at 80 % of their life and once when X3 says 401.
+
+    A renewal runs in a task of its own that nobody's cancellation stops: the gateway may have replaced the pair
+    already, and a pair that is not saved is lost.
+
+    Raises (out of the request it authorises):
+        NeedsTenant: the refresh token was refused or there is none; `authorization` is true.
+        Transient: the gateway did not answer.
+    """
+
+    def __init__(
+        self, *, client: httpx.AsyncClient, region_url: str, client_id: str, client_secret: str, store: TokenStore
+    ) -> None:
+        self._client = client
+        self._token_url = region_url.rstrip("/") + "/token"
+        self._identity = {"client_id": client_id, "client_secret": client_secret}
+        self._store = store
+        self._tokens: Tokens | None = None
+        self._renewal: asyncio.Task[Tokens] | None = None
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        token = await self._token(refused=None)
+        request.headers["authorization"] = f"Bearer {token}"
+        response = yield request
+        if response.status_code == 401:
+            token = await self._token(refused=token)
+            request.headers["authorization"] = f"Bearer {token}"
+            yield request
+
+    async def _token(self, refused: str | None) -> str:
+        tokens = self._tokens
+        if tokens is None:
+            tokens = self._tokens = await self._store.load()
+        for _ in range(2):  # a renewal we joined may have brought the very token that was refused
+            if _is_usable(tokens, refused):
+                break
+            if self._renewal is None or self._renewal.done():
+                self._renewal = asyncio.create_task(self._renew(refused))
+            tokens = await asyncio.shield(self._renewal)
+        return tokens.access_token
+
+    async def keep_alive(self) -> None:
+        """Renew now, whatever the clock says: an idle connection's refresh token dies after 30 days."""
+        tokens = self._tokens or await self._store.load()
+        await self._token(refused=tokens.access_token)
+
+    async def _renew(self, refused: str | None) -> Tokens:
+        async with self._store.exclusive() as lease:
+            tokens = lease.tokens
+            if not _is_usable(tokens, refused):  # else somebody else renewed it while we waited
+                tokens = await self._refresh(tokens)
+                await lease.save(tokens)
+        self._tokens = tokens
+        return tokens
+
+    async def _refresh(self, tokens: Tokens) -> Tokens:
+        if not tokens.refresh_token:
+            raise _sign_in_again("There is no refresh token.")
+        key = hashlib.sha256(tokens.refresh_token.encode()).digest()
+        if _REFUSED.get(key, 0.0) > monotonic():
+            raise _sign_in_again("The gateway refused the refresh token a moment ago.")
+        body = {"grant_type": "refresh_token", "refresh_token": tokens.refresh_token, **self._identity}
+        asked_at = _now()
+        try:
+            response = await self._client.post(self._token_url, json=body, headers={"accept": "application/json"})
+        except httpx.HTTPError as error:
+            raise failure_of_transport(error) from None
+        if response.status_code >= 300:
+            raise self._refusal(response, key)
+        pair = read_pair(_json(response), previous_refresh=tokens.refresh_token, now=asked_at)
+        if pair is None:
+            raise ProtocolMismatch("x3_token_shape", "The Sage gateway answered the token request without a token.")
+        return pair
+
+    def _refusal(self, response: httpx.Response, key: bytes) -> NeedsTenant | Transient | ProtocolMismatch:
+        status, said = response.status_code, sentence(response)
+        if status in (408, 425, 429) or status >= 500:
+            return Transient(
+                "x3_gateway_busy",
+                f"The Sage gateway did not renew the token ({status}).",
+                retry_after=retry_after(response),
+            )
+        if len(_REFUSED) > 1000:
+            _REFUSED.clear()
+        _REFUSED[key] = monotonic() + _COOLDOWN_SECONDS
+        if status == 404 or "disabled" in said.lower():
+            return NeedsTenant("x3_application", f"The Sage gateway refuses this application: {said}")
+        return _sign_in_again(said)
+
+
+def _is_usable(tokens: Tokens, refused: str | None) -> bool:
+    return tokens.access_token != refused and bool(tokens.access_token) and _now() < renew_at(tokens)
+
+
+def _sign_in_again(said: str) -> NeedsTenant:
+    return NeedsTenant(
+        "x3_authorization",
+        f"Sage X3 no longer accepts our access; authorise the connection again. {said}".strip(),
+        authorization=True,
+    )
+
+
+def _json(response: httpx.Response) -> object:
+    try:
+        return msgspec.json.decode(response.content)
+    except msgspec.DecodeError:
+        return None
+
+
+async def read_folders(client: httpx.AsyncClient, auth: httpx.Auth, region_url: str) -> Mapping[str, str]:
+    """Approved folders and their GraphQL URLs; only URLs on the gateway's own host or beside it are taken.
+
+    The path names an endpoint that differs from the folder: always read, never built.
+
+    Raises:
+        NeedsTenant, Transient, ProtocolMismatch: as the gateway answers.
+    """
+    try:
+        response = await client.get(
+            region_url.rstrip("/") + "/folders", auth=auth, headers={"accept": "application/json"}
+        )
+    except httpx.HTTPError as error:
+        raise failure_of_transport(error) from None
+    if response.status_code >= 300:
+        from_gateway = sentence(response)
+        if response.status_code == 401:
+            raise _sign_in_again(from_gateway)
+        if response.status_code >= 500 or response.status_code in (408, 429):
+            raise Transient("x3_gateway_busy", f"The Sage gateway did not list the folders ({response.status_code}).")
+        raise NeedsTenant("x3_folders", f"The Sage gateway did not list the folders: {from_gateway}")
+    answer = _json(response)
+    listed = answer.get("folders") if isinstance(answer, dict) else None
+    if not isinstance(listed, list):
+        raise ProtocolMismatch("x3_folders_shape", "The Sage gateway listed the folders in a shape we do not know.")
+    found = ((row.get("name"), row.get("$urls")) for row in listed if isinstance(row, dict))
+    return {
+        str(name): urls["dataService"]
+        for name, urls in found
+        if isinstance(urls, dict)
+        and isinstance(urls.get("dataService"), str)
+        and _beside(region_url, urls["dataService"])
+    }
+
+
+def _beside(region_url: str, url: str) -> bool:
+    ours, theirs = urlsplit(region_url), urlsplit(url)
+    if theirs.scheme != ours.scheme or "@" in theirs.netloc:
+        return False
+    near = (ours.hostname or "").endswith("-sagex3.com") and (theirs.hostname or "").endswith("-sagex3.com")
+    return theirs.netloc == ours.netloc or near
