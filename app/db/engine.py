@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 import asyncpg
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import text
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -81,7 +82,7 @@ async def driver_connection(session: AsyncSession) -> asyncpg.Connection:
 async def open_database(dsn: str, *, hot_connections: int = 10, api_connections: int = 10) -> Database:
     """Connect; `dsn` is a postgresql:// URL. Raises UnsafeRole when the roles of the migrations cannot be taken."""
     pool = await asyncpg.create_pool(
-        dsn, min_size=0, max_size=hot_connections, server_settings=HOT_SETTINGS, command_timeout=60
+        dsn, min_size=0, max_size=hot_connections, server_settings=HOT_SETTINGS, command_timeout=60, init=_decode_json
     )
     engine = create_async_engine(
         dsn.replace("postgresql://", "postgresql+asyncpg://", 1).replace("postgres://", "postgresql+asyncpg://", 1),
@@ -91,6 +92,13 @@ async def open_database(dsn: str, *, hot_connections: int = 10, api_connections:
         connect_args={"server_settings": {"application_name": "ml-connector-api", "lock_timeout": "10000"}},
     )
     return Database(pool, engine)
+
+
+async def _decode_json(connection: asyncpg.Connection) -> None:
+    """jsonb columns come as Python values; to write one, pass JSON text and cast it."""
+    await connection.set_type_codec(
+        "jsonb", encoder=bytes.decode, decoder=msgspec.json.decode, schema="pg_catalog", format="text"
+    )
 
 
 async def check_roles(database: Database) -> None:

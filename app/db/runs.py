@@ -163,6 +163,48 @@ async def release(
     )
 
 
+async def finish(
+    connection: asyncpg.Connection,
+    tenant_id: UUID,
+    run_id: UUID,
+    fence: int,
+    state: str,
+    reason: str | None,
+    reason_code: str | None,
+    watermark_after: datetime | None,
+) -> asyncpg.Record | None:
+    """End a run; `succeeded` becomes partially_failed when records were rejected. None when it is no longer ours."""
+    return await connection.fetchrow(
+        "update sync_run set state = case when $4::varchar = 'succeeded' and n_rejected > 0 then 'partially_failed'"
+        " else $4::varchar end, finished_at = clock_timestamp(), lease_until = null, owner = null, reason = $5,"
+        " reason_code = $6, watermark_after = $7, not_before = null, updated_at = clock_timestamp()"
+        f" where {MINE} returning *",
+        tenant_id,
+        run_id,
+        fence,
+        state,
+        reason,
+        reason_code,
+        watermark_after,
+    )
+
+
+async def halt(
+    connection: asyncpg.Connection, tenant_id: UUID, run_id: UUID, fence: int, reason: str, reason_code: str
+) -> bool:
+    """Stop a run for a person to decide; False when it is no longer ours."""
+    halted = await connection.fetchval(
+        "update sync_run set state = 'halted', lease_until = null, owner = null, reason = $4, reason_code = $5,"
+        f" updated_at = clock_timestamp() where {MINE} returning true",
+        tenant_id,
+        run_id,
+        fence,
+        reason,
+        reason_code,
+    )
+    return bool(halted)
+
+
 async def open_runs(connection: asyncpg.Connection) -> Sequence[asyncpg.Record]:
     """Runs of all tenants that somebody should take up now; for the sweeper, as the system role."""
     rows: Sequence[asyncpg.Record] = await connection.fetch(

@@ -67,6 +67,7 @@ class Known(msgspec.Struct, frozen=True, gc=False):
 
 
 UNKNOWN = Known()
+FINAL = ("opted_out", "forgotten")  # answers that stay true until the source record changes
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -276,6 +277,8 @@ def _carry(decision: Decision, member: Member, known: Known, policy: Policy) -> 
     if known.state == "rejected" and known.fingerprint == decision.fingerprint:
         decision.outcome, decision.reason, decision.remember = Outcome.SKIPPED, "refused_before", False
         return decision
+    if known.reason in FINAL and known.status is None and not moved and known.fingerprint == decision.fingerprint:
+        return _skip(decision, known.reason, known)
     if known.flags & ARCHIVED_BY_US and not moved and known.status in ("archived", None):
         decision.action, decision.outcome = Action.RESTORE, Outcome.UPDATED
         decision.flags &= ~(ARCHIVED_BY_US | FLAGGED_INACTIVE)

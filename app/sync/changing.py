@@ -1,0 +1,161 @@
+"""Single changes of known members: update, move, merge, restore, archive, unsubscribe, flag; then their tags."""
+
+from app.domain.consent import is_opted_out, stricter
+from app.domain.errors import RecordRejected
+from app.domain.member import Member
+from app.domain.planning import ARCHIVED_BY_US, CREATED_BY_US, SEPARATOR, Action, Decision, Outcome
+from app.sync.flight import Flight
+from app.sync.pages import Page
+from app.sync.ports import MirrorRow, NewMember
+from app.sync.tagging import Tagger
+
+RESTORED_STATUS = "transactional"  # only reachable members are archived by us, and none comes back above this
+
+
+class Changer:
+    """Carries one decision by the calls it needs. Refusals of the record leave as RecordRejected."""
+
+    def __init__(self, flight: Flight) -> None:
+        self._flight = flight
+        self._run = flight.run
+        self._target = flight.run.target
+        self._tagger = Tagger(flight)
+
+    async def carry(self, page: Page, decision: Decision) -> None:
+        """Carry the decision, note what Mailchimp answered, and close it on its page (after its tags)."""
+        steps = {
+            Action.UPDATE: self._update,
+            Action.MOVE: self._move,
+            Action.MERGE: self._merge,
+            Action.RESTORE: self._restore,
+            Action.ARCHIVE: self._archive,
+            Action.UNSUBSCRIBE: self._unsubscribe,
+            Action.FLAG: self._flag,
+        }
+        await steps[decision.action](decision)
+        on, off = self._tag_changes(decision)
+        if on or off:
+            await self._tagger.change(page, decision, on, off)
+        else:
+            self._flight.close(page)
+
+    async def _update(self, decision: Decision) -> None:
+        member = _member(decision)
+        try:
+            row = await self._target.update(member.hash, None, decision.fragment, member.fill_fields)
+        except RecordRejected as error:
+            if error.code != "member_gone":
+                raise
+            await self._insert_after_all(decision, decision.known.status)
+            return
+        self._noted(decision, row)
+
+    async def _move(self, decision: Decision) -> None:
+        member, old = _member(decision), decision.known.member_hash or b""
+        closed = decision.outcome is Outcome.SKIPPED
+        try:
+            row = await self._target.update(old, member.email, decision.fragment, member.fill_fields)
+        except RecordRejected as error:
+            if error.code == "address_taken":
+                decision.action = Action.MERGE
+                await self._merge(decision)
+                return
+            if error.code == "member_gone" and not closed:
+                await self._insert_after_all(decision, decision.known.old_status)
+                return
+            if closed:
+                decision.member_hash = old
+                decision.status = decision.known.old_status
+                return
+            raise
+        if decision.flags & ARCHIVED_BY_US:
+            row = await self._target.restore(member.hash, member.email, decision.fragment, RESTORED_STATUS)
+            decision.flags &= ~ARCHIVED_BY_US
+        self._noted(decision, row)
+
+    async def _merge(self, decision: Decision) -> None:
+        """Both addresses are members: the stricter consent of the two wins, ours is archived."""
+        member, old = _member(decision), decision.known.member_hash or b""
+        there = await self._target.read(member.hash)
+        if there is None:
+            await self._insert_after_all(decision, decision.known.old_status)
+            return
+        old_closed = is_opted_out(decision.known.old_status or "") and not decision.flags & ARCHIVED_BY_US
+        if old_closed and not is_opted_out(there.status):
+            there = await self._target.unsubscribe(member.hash)
+        elif not is_opted_out(there.status):
+            there = await self._target.update(member.hash, None, decision.fragment, member.fill_fields)
+        if not old_closed:
+            await self._target.archive(old)
+            decision.flags &= ~ARCHIVED_BY_US
+        self._noted(decision, there)
+
+    async def _restore(self, decision: Decision) -> None:
+        member = _member(decision)
+        row = await self._target.restore(member.hash, member.email, decision.fragment, RESTORED_STATUS)
+        self._noted(decision, row)
+
+    async def _archive(self, decision: Decision) -> None:
+        await self._target.archive(decision.known.member_hash or b"")
+        decision.status = "archived"
+
+    async def _unsubscribe(self, decision: Decision) -> None:
+        hash_ = decision.known.member_hash or decision.member_hash or b""
+        decision.status = (await self._target.unsubscribe(hash_)).status
+
+    async def _flag(self, decision: Decision) -> None:
+        """Put the inactive mark on a member whose record left the filter."""
+        hash_, policy = decision.known.member_hash or b"", self._run.inactive
+        if policy["action"] == "tag":
+            await self._target.set_tags(hash_, [policy["tag"]], [])
+        else:
+            mark = self._run.encode({policy["field"]: policy["value"]}, None)
+            decision.status = (await self._target.update(hash_, None, mark, {})).status
+
+    async def _insert_after_all(self, decision: Decision, last_status: str | None) -> None:
+        """Mailchimp no longer has the member: a new one, never above the consent last seen."""
+        member = _member(decision)
+        status = self._run.policy.new_member_status
+        if last_status is not None:
+            if is_opted_out(last_status):
+                decision.outcome, decision.reason, decision.status = Outcome.SKIPPED, "opted_out", "gone"
+                return
+            status = stricter(status, last_status)
+        result = await self._target.insert(
+            [NewMember(member.hash, member.email, decision.fragment, member.tags)], status
+        )
+        if (created := result.created.get(member.hash)) is not None:
+            decision.outcome, decision.status = Outcome.CREATED, created
+            decision.flags |= CREATED_BY_US
+            decision.action = Action.INSERT
+            return
+        refused = result.refused.get(member.hash)
+        if refused is not None:
+            raise RecordRejected(refused.reason, refused.message, field=refused.field)
+        raise RecordRejected("member_gone", "Mailchimp neither has this contact nor takes it as a new one")
+
+    def _noted(self, decision: Decision, row: MirrorRow) -> None:
+        decision.status = row.status
+        closed_by_us = decision.flags & ARCHIVED_BY_US
+        if is_opted_out(row.status) and not closed_by_us:
+            decision.outcome = Outcome.SKIPPED
+            decision.reason = "forgotten" if row.status == "forgotten" else "opted_out"
+
+    def _tag_changes(self, decision: Decision) -> tuple[list[str], list[str]]:
+        """Tags to switch on and off, given what we know to be on; none for people closed to us."""
+        member = decision.member
+        if member is None or decision.outcome is not Outcome.UPDATED or decision.action not in TAGGED:
+            return [], []
+        had = set(decision.known.tags.split(SEPARATOR)) - {""}
+        adopted = decision.known.state is None or decision.action is Action.MERGE
+        off = set(member.tags_off) if adopted else had - set(member.tags)
+        return sorted(set(member.tags) - (set() if adopted else had)), sorted(off - set(member.tags))
+
+
+TAGGED = (Action.UPDATE, Action.MOVE, Action.MERGE, Action.RESTORE)
+
+
+def _member(decision: Decision) -> Member:
+    if decision.member is None:
+        raise ValueError(f"{decision.action} needs a member")
+    return decision.member

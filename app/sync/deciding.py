@@ -1,0 +1,119 @@
+"""From a page of parties to decisions: map, look up, decide; whatever an open page still touches is decided later."""
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+
+from app.domain.member import Member, Skip
+from app.domain.party import Refusal
+from app.domain.planning import UNKNOWN, Action, Decision, Known, Outcome, Owner, better, decide_all
+from app.sync.flight import Flight
+from app.sync.ledger import known_of
+from app.sync.mirror import Mirror
+from app.sync.pages import Page
+
+Candidate = Member | Skip
+
+
+class Decider:
+    """Plans pages one after the other; late candidates of a page go on beside it."""
+
+    def __init__(self, flight: Flight, mirror: Mirror, late: asyncio.TaskGroup) -> None:
+        self._flight = flight
+        self._run = flight.run
+        self._mirror = mirror
+        self._late = late
+
+    async def plan(self, page: Page) -> None:
+        """Decide every record of a page and hand on what is to be written."""
+        members = self._run.mapping.members
+        candidates = [made for party in page.source.parties for made in members(party)]
+        if page.source.refused:
+            page.decisions.extend(await self._refused(page.source.refused))
+        await self._go_on(page, candidates)
+        self._flight.close(page)
+
+    async def _go_on(self, page: Page, candidates: Sequence[Candidate]) -> None:
+        blocked = await self._decide(page, candidates)
+        if blocked:
+            page.open += 1
+            self._late.create_task(self._decide_later(page, blocked))
+
+    async def _decide_later(self, page: Page, candidates: Sequence[Candidate]) -> None:
+        while candidates:
+            for blocker in self._flight.blockers(page, map(_hash, candidates)):
+                await blocker.remembered.wait()
+            candidates = await self._decide(page, candidates)
+        self._flight.close(page)
+
+    async def _decide(self, page: Page, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Decide those that no other open page touches; the others come back."""
+        blocked = [c for c in candidates if self._flight.blockers(page, (_hash(c),))]
+        free = [c for c in candidates if c not in blocked] if blocked else candidates
+        decisions = await self._decisions(free)
+        if any(d.writes for d in decisions) and not self._mirror.fresh:
+            await self._mirror.refresh()
+            decisions = await self._decisions(free)
+        going = []
+        for candidate, decision in zip(free, decisions, strict=True):
+            if self._flight.blockers(page, (decision.known.member_hash,)):
+                blocked.append(candidate)
+            else:
+                going.append(decision)
+                self._flight.claim(page, decision)
+        page.decisions.extend(going)
+        if not self._run.dry:
+            self._flight.dispatch(page, going)
+        return blocked
+
+    async def _refused(self, refusals: Sequence[Refusal]) -> list[Decision]:
+        """Rows that the source would not give: dead letters, once per reason; what we remember of them stays."""
+        known = await known_of(self._run, [r.code for r in refusals], [None] * len(refusals))
+        return [refused(refusal, known.get(refusal.code, UNKNOWN)) for refusal in refusals]
+
+    async def _decisions(self, candidates: Sequence[Candidate]) -> list[Decision]:
+        run = self._run
+        if not candidates:
+            return []
+        keys = [candidate.key for candidate in candidates]
+        known = await known_of(run, keys, [_hash(candidate) for candidate in candidates])
+        if run.dry:
+            known = self._with_dry_owners(candidates, known)
+        return decide_all(candidates, known, run.policy, run.encode)
+
+    def _with_dry_owners(self, candidates: Sequence[Candidate], known: dict[str, Known]) -> dict[str, Known]:
+        """Nothing is remembered in a dry run, so owners of addresses seen so far are kept here."""
+        seen = self._flight.seen_dry
+        for candidate in candidates:
+            if isinstance(candidate, Skip) or candidate.is_prohibited:
+                continue
+            owner = seen.setdefault(candidate.hash, candidate.key)
+            before = known.get(candidate.key, UNKNOWN)
+            if owner != candidate.key and before.owner is None:
+                rival = Owner(owner, True, self._run.run_id)
+                if not better(candidate.key, candidate.is_active, rival):
+                    known[candidate.key] = msgspec.structs.replace(before, owner=rival)
+        return known
+
+
+def _hash(candidate: Candidate) -> bytes | None:
+    return candidate.hash if isinstance(candidate, Member) else None
+
+
+def refused(refusal: Refusal, known: Known) -> Decision:
+    """A row that cannot be read is a dead letter until it reads well again."""
+    again = known.state == "rejected" and known.reason == refusal.reason
+    return Decision(
+        refusal.code,
+        refusal.code,
+        Action.NONE,
+        Outcome.SKIPPED if again else Outcome.REJECTED,
+        "refused_before" if again else refusal.reason,
+        known.is_active,
+        known=known,
+        flags=known.flags,
+        detail=refusal.message,
+        remember=not again,
+        member_hash=known.member_hash,
+    )

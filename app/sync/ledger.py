@@ -1,0 +1,263 @@
+"""Remember a page: outcomes, fingerprints, mirror, dead letters, audit, counts and position in one transaction."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from uuid import UUID, uuid4
+
+import asyncpg
+import msgspec
+
+from app.db import audiences, audit, batches, dead_letters, records, runs
+from app.domain.planning import NO_RUN, SEPARATOR, Action, Decision, Known, Outcome
+from app.sync.opened import LeaseLost, OpenRun
+from app.sync.pages import Page, Position
+
+ACTOR = "run"
+AUDIT_ACTIONS = {
+    Action.INSERT: "member.created",
+    Action.UPDATE: "member.updated",
+    Action.MOVE: "member.moved",
+    Action.MERGE: "member.merged",
+    Action.RESTORE: "member.restored",
+    Action.ARCHIVE: "member.archived",
+    Action.UNSUBSCRIBE: "member.unsubscribed",
+    Action.FLAG: "member.flagged",
+}
+ON_THE_OLD = (Action.ARCHIVE, Action.UNSUBSCRIBE, Action.FLAG)  # calls on the member we remember
+GONE = "gone"  # what a decision's status says when Mailchimp no longer has the member
+
+encode = msgspec.json.Encoder().encode
+
+
+class Change(msgspec.Struct, frozen=True, array_like=True):
+    """One entry of a change page: what a run decided for one record. `body` is the member as sent (JSON object)."""
+
+    key: str
+    code: str
+    email: str | None
+    decision: str
+    reason: str | None
+    body: msgspec.Raw
+    tags: Sequence[str]
+    warnings: Sequence[tuple[str, str]] = ()
+
+
+async def known_of(run: OpenRun, keys: Sequence[str], hashes: Sequence[bytes | None]) -> dict[str, Known]:
+    """What the ledger and the mirror say of these records."""
+    async with run.database.transaction(run.tenant_id) as connection:
+        return await records.look_up(connection, run.tenant_id, run.sync_id, run.audience_id, keys, hashes)
+
+
+async def remember(run: OpenRun, pages: Sequence[Page], position: Position) -> None:
+    """Commit completed pages; raises LeaseLost, and commits nothing, when the run is no longer ours."""
+    decisions = [decision for page in pages for decision in page.decisions]
+    changed = [d for d in decisions if d.remember or d.writes]
+    number = run.row["pages"] + len(pages)
+    async with run.database.transaction(run.tenant_id) as connection:
+        if not await runs.lock(connection, run.tenant_id, run.run_id, run.fence):
+            raise LeaseLost
+        counts, reasons = tally(decisions, run.run_id)
+        if changed:
+            await _keep_changes(run, connection, changed, number)
+        if not run.dry:
+            await _write(run, connection, changed, number)
+            await _look_again(run, connection, changed, position)
+        await batches.settle(connection, run.tenant_id, [batch for page in pages for batch in page.batches])
+        for page in pages:
+            page.lane.after = page.source.last_key if page.source.last_key is not None else page.lane.after
+            page.lane.done = page.lane.done or page.last_of_lane
+        await _count(run, connection, counts, reasons, position, len(pages))
+    run.row = {**run.row, "pages": number}
+
+
+def tally(decisions: Iterable[Decision], run_id: UUID) -> tuple[Counter[str], Counter[str]]:
+    """The counts of these decisions, and the skipped ones by reason.
+
+    When a record takes an address over from one that this same run had counted as carried, the member is counted once:
+    the former owner becomes `skipped`, the new one takes its place.
+    """
+    counts: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    for decision in decisions:
+        counts["read"] += 1
+        if decision.demote is not None and decision.demote.run_id == run_id and decision.outcome is Outcome.UPDATED:
+            counts["skipped"] += 1
+            reasons["duplicate_email"] += 1
+            continue
+        counts[decision.outcome.value] += 1
+        if decision.outcome is Outcome.SKIPPED:
+            reasons[decision.reason or "other"] += 1
+    return counts, reasons
+
+
+async def _keep_changes(run: OpenRun, connection: asyncpg.Connection, changed: Sequence[Decision], number: int) -> None:
+    body = b"[" + b",".join([encode(change_of(d, run.dry)) for d in changed]) + b"]"
+    await connection.execute(
+        "insert into change_page (tenant_id, run_id, page, sync_id, entries, body) values ($1, $2, $3, $4, $5, $6)",
+        run.tenant_id,
+        run.run_id,
+        number,
+        run.sync_id,
+        len(changed),
+        run.keys.seal(body, run.run_id, f"changes/{number}"),
+    )
+
+
+def change_of(decision: Decision, dry: bool) -> Change:
+    """What the change page says of a decision; dry runs say what would happen."""
+    member = decision.member
+    outcome = f"would_be_{decision.outcome}" if dry else decision.outcome.value
+    return Change(
+        decision.key,
+        decision.code,
+        member.email if member is not None else None,
+        outcome,
+        decision.reason,
+        msgspec.Raw(b"{" + decision.fragment + b"}"),
+        member.tags if member is not None else (),
+        decision.warnings,
+    )
+
+
+async def _write(run: OpenRun, connection: asyncpg.Connection, changed: Sequence[Decision], number: int) -> None:
+    tenant, sync = run.tenant_id, run.sync_id
+    version = run.row["mapping_version"]
+    await records.upsert(connection, tenant, sync, run.run_id, version, [_entry(run, d) for d in changed if d.remember])
+    demoted = [d.demote.key for d in changed if d.demote is not None and d.demote.run_id != NO_RUN]
+    if demoted:
+        await records.demote(connection, tenant, sync, run.run_id, demoted)
+    await _mirror(run, connection, changed)
+    await dead_letters.keep(
+        connection, tenant, sync, run.run_id, [_letter(run, d) for d in changed if d.outcome is Outcome.REJECTED]
+    )
+    healed = [d.key for d in changed if d.known.state == "rejected" and d.outcome is not Outcome.REJECTED]
+    if healed:
+        await dead_letters.heal(connection, tenant, sync, healed)
+    await audit.append(connection, tenant, [_event(run, d, number) for d in changed])
+
+
+def _entry(run: OpenRun, decision: Decision) -> records.Entry:
+    member = decision.member
+    state = {Outcome.SKIPPED: "skipped", Outcome.REJECTED: "rejected"}.get(decision.outcome, "synced")
+    email = run.keys.seal(member.email.encode(), run.sync_id, "record.email") if member is not None else None
+    on = member.tags if member is not None and state == "synced" else ()
+    return records.Entry(
+        decision.key,
+        decision.code,
+        state,
+        decision.reason if state != "synced" else None,
+        decision.member_hash,
+        decision.fingerprint,
+        email,
+        SEPARATOR.join(on) if on or state == "synced" else decision.known.tags,
+        decision.flags,
+        decision.is_active,
+    )
+
+
+def _letter(run: OpenRun, decision: Decision) -> dead_letters.Letter:
+    row = uuid4()
+    member = decision.member
+    payload = None
+    if member is not None:
+        payload = run.keys.seal(
+            encode(
+                {"email": member.email, "member": msgspec.Raw(b"{" + decision.fragment + b"}"), "tags": member.tags}
+            ),
+            row,
+            "dead_letter.payload",
+        )
+    reason = decision.reason or "rejected"
+    return dead_letters.Letter(
+        row, decision.key, decision.code, reason, decision.detail or reason, decision.field, payload
+    )
+
+
+async def _mirror(run: OpenRun, connection: asyncpg.Connection, changed: Sequence[Decision]) -> None:
+    statuses: dict[bytes, str] = {}
+    gone: set[bytes] = set()
+    for decision in changed:
+        status = decision.status
+        hash_ = decision.known.member_hash if decision.action in ON_THE_OLD else decision.member_hash
+        if decision.writes and hash_ is not None and status is not None:
+            (gone.add(hash_) if status == GONE else statuses.__setitem__(hash_, status))
+        old = decision.known.member_hash
+        if decision.action is Action.MOVE and old not in (None, hash_):
+            gone.add(old)
+        elif decision.action is Action.MERGE and old not in (None, hash_) and decision.outcome is Outcome.UPDATED:
+            statuses[old] = "archived"
+    await audiences.mirror(connection, run.tenant_id, run.audience_id, list(statuses), list(statuses.values()))
+    if gone:
+        await audiences.forget_members(connection, run.tenant_id, run.audience_id, list(gone))
+
+
+def _event(run: OpenRun, decision: Decision, number: int) -> audit.Event:
+    member = decision.member
+    if decision.outcome is Outcome.REJECTED:
+        action = "record.rejected"
+    elif decision.writes:
+        action = AUDIT_ACTIONS[decision.action]
+    elif decision.outcome is Outcome.SKIPPED:
+        action = "record.skipped"
+    else:
+        action = "record.noted"
+    return audit.Event(
+        action,
+        ACTOR,
+        None,
+        run.sync_id,
+        run.run_id,
+        number,
+        decision.code,
+        run.keys.digest(member.email.lower().encode()) if member is not None else None,
+        decision.reason,
+        None if decision.key == decision.code else {"key": decision.key},
+    )
+
+
+async def _look_again(
+    run: OpenRun, connection: asyncpg.Connection, changed: Sequence[Decision], position: Position
+) -> None:
+    """Records that waited behind an owner whose address became free, or who is no longer active."""
+    freed = [d.known.member_hash for d in changed if d.known.member_hash is not None and _lets_go(d)]
+    if freed:
+        waiting = await records.shadows(connection, run.tenant_id, run.sync_id, freed)
+        mine = {d.code for d in changed}
+        position.also.extend(code for code in waiting if code not in mine and code not in position.also)
+
+
+def _lets_go(decision: Decision) -> bool:
+    known = decision.known
+    if known.state != "synced":
+        return False
+    return (
+        decision.outcome is Outcome.SKIPPED
+        or decision.member_hash != known.member_hash
+        or (known.is_active and not decision.is_active)
+    )
+
+
+async def _count(
+    run: OpenRun,
+    connection: asyncpg.Connection,
+    counts: Mapping[str, int],
+    reasons: Mapping[str, int],
+    position: Position,
+    pages: int,
+) -> None:
+    merged = Counter(run.row["skipped_by_reason"])
+    merged.update(reasons)
+    await connection.execute(
+        "update sync_run set n_read = n_read + $3, n_created = n_created + $4, n_updated = n_updated + $5,"
+        " n_unchanged = n_unchanged + $6, n_skipped = n_skipped + $7, n_rejected = n_rejected + $8,"
+        " skipped_by_reason = $9::varchar::jsonb, position = $10::varchar::jsonb, pages = pages + $11, stalls = 0,"
+        " warnings = $12::varchar::jsonb, updated_at = clock_timestamp() where tenant_id = $1 and id = $2",
+        run.tenant_id,
+        run.run_id,
+        *(counts.get(name, 0) for name in ("read", "created", "updated", "unchanged", "skipped", "rejected")),
+        encode(merged).decode(),
+        position.stored(),
+        pages,
+        encode([*run.notes, *run.source.warnings][:50]).decode(),
+    )
+    run.row = {**run.row, "skipped_by_reason": dict(merged)}

@@ -1,0 +1,76 @@
+"""A run that has been claimed and opened: everything its journey needs, in one value."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from app.connections.vault import TenantKeys
+from app.db.engine import Database
+from app.domain.errors import ConnectorError
+from app.domain.mapping import CompiledMapping
+from app.domain.planning import Encode, Policy
+from app.sync.pages import Position
+from app.sync.ports import Source, Target
+
+
+class LeaseLost(Exception):
+    """Another worker holds the run, or it was ended meanwhile: stop at once and write nothing more."""
+
+
+class Halted(ConnectorError):
+    """The brake: the run would do more than its sync allows and waits for approve or cancel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Time limits of the engine, in seconds, and how much may happen at once."""
+
+    lease_seconds: float = 45
+    heartbeat_seconds: float = 10
+    slice_seconds: float = 60
+    settle_seconds: float = 130
+    senders: int = 8  # Mailchimp calls in flight
+    readers: int = 2  # X3 calls in flight
+
+
+@dataclass(slots=True)
+class OpenRun:
+    """`row` and `sync` are the database rows as claimed; `fence` proves that the run is ours."""
+
+    database: Database
+    keys: TenantKeys
+    tenant_id: UUID
+    sync_id: UUID
+    run_id: UUID
+    fence: int
+    row: Mapping[str, Any]
+    sync: Mapping[str, Any]
+    audience_id: UUID
+    source: Source
+    target: Target
+    mapping: CompiledMapping
+    encode: Encode
+    policy: Policy
+    pace: Pace
+    position: Position | None
+    whole: bool  # it stands for the whole stream, so its end moves the watermark
+    began: float = field(default_factory=time.monotonic)
+    notes: list[str] = field(default_factory=list)  # warnings of the preparation, shown with the run
+    stopping: bool = False  # no new page is to be taken: cancel, or the slice is over
+    cancelled: bool = False
+
+    @property
+    def dry(self) -> bool:
+        return bool(self.row["dry_run"])
+
+    @property
+    def slice_is_over(self) -> bool:
+        return time.monotonic() - self.began > self.pace.slice_seconds
+
+    @property
+    def inactive(self) -> Mapping[str, Any]:
+        """The sync's inactive policy: action, and tag or field with its value."""
+        policy: Mapping[str, Any] = self.sync["inactive"]
+        return policy

@@ -1,0 +1,103 @@
+"""A run's place: its lanes, and the pages between reading and remembering."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import takewhile
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from app.domain.party import SourcePage
+from app.domain.planning import Decision
+
+AT_ONCE = 4  # pages in one transaction, when several are complete
+
+
+class Lane(msgspec.Struct, gc=False):
+    """One span of keys (`scan`) or one sorted list of codes (`codes`), read in order by one reader.
+
+    `after` is the last key of the unbroken prefix of remembered pages: where a resumed run goes on.
+    """
+
+    kind: str  # scan | codes
+    after: str | None = None
+    until: str | None = None
+    done: bool = False
+
+
+class Position(msgspec.Struct):
+    """What a resumed run needs; stored with every remembered page. `also` are codes to look at once more at the end."""
+
+    lanes: list[Lane] = []
+    also: list[str] = []
+    measured: bool = False  # the brake has been checked
+
+    def stored(self) -> str:
+        """JSON text for the run row."""
+        return msgspec.json.encode(self).decode()
+
+
+def restored(stored: Any) -> Position | None:
+    """The position of a run row, None for a run that has not begun."""
+    if stored is None:
+        return None
+    if isinstance(stored, str):
+        return msgspec.json.decode(stored, type=Position)
+    return msgspec.convert(stored, Position)
+
+
+@dataclass(eq=False, slots=True)
+class Page:
+    """A page on its way. It is complete when it was planned and no decision of it is open any more."""
+
+    lane: Lane
+    source: SourcePage
+    last_of_lane: bool
+    decisions: list[Decision] = field(default_factory=list)
+    open: int = 1  # one for the planning itself
+    batches: set[UUID] = field(default_factory=set)
+    remembered: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def complete(self) -> bool:
+        return self.open == 0
+
+
+class InOrder:
+    """Completed pages, handed out in lane order, so that a position never runs past an unfinished page."""
+
+    def __init__(self) -> None:
+        self._lanes: dict[int, deque[Page]] = {}
+        self._wake = asyncio.Event()
+
+    def add(self, page: Page) -> None:
+        """Pages must be added in the order in which their lane was read."""
+        self._lanes.setdefault(id(page.lane), deque()).append(page)
+
+    def kick(self) -> None:
+        """Some page may have become complete."""
+        self._wake.set()
+
+    def ready(self) -> Sequence[Page]:
+        """Every complete page that has only complete pages before it in its lane, a few at a time."""
+        taken: list[Page] = []
+        for lane in self._lanes.values():
+            taken.extend(takewhile(lambda page: page.complete, lane))
+        return taken[:AT_ONCE]
+
+    def remove(self, pages: Sequence[Page]) -> None:
+        """These pages, handed out by ready(), have been remembered."""
+        for page in pages:
+            self._lanes[id(page.lane)].popleft()
+
+    def unfinished(self) -> Page | None:
+        """Some page that is not remembered yet."""
+        return next((lane[-1] for lane in self._lanes.values() if lane), None)
+
+    async def wait(self) -> None:
+        """Until the next kick."""
+        await self._wake.wait()
+        self._wake.clear()

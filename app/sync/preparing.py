@@ -1,0 +1,212 @@
+"""A claimed run becomes an open one: rows loaded, mapping compiled, both ends opened, start mark taken."""
+
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import asyncpg
+import msgspec
+from sqlmodel import col, select
+
+from app.connections.opening import Opener
+from app.connections.vault import TenantKeys
+from app.connectors.mailchimp.audiences import MailchimpAudience
+from app.connectors.mailchimp.merge_checks import check_merge_fields, merge_types
+from app.connectors.mailchimp.payloads import encode_fragment
+from app.connectors.mailchimp.shapes import MergeField
+from app.db import audiences
+from app.db.connections import Connection
+from app.db.mappings import MappingVersion
+from app.db.syncs import Sync
+from app.db.tenants import Tenant
+from app.domain.errors import InvalidDefinition, NeedsTenant
+from app.domain.filters import parse_filter
+from app.domain.inactive import parse_inactive
+from app.domain.mapping import CompiledMapping, MappingDefinition, compile_mapping, parse_mapping
+from app.domain.planning import Policy
+from app.domain.watermark import lower_bound
+from app.sync.opened import LeaseLost, OpenRun, Pace
+from app.sync.pages import restored
+
+FIELDS_KEPT_SECONDS = 600
+DEFAULT_OVERLAP_SECONDS = 1020
+MOST_READERS = 4
+
+_fields_seen: dict[tuple[UUID, str], tuple[float, Sequence[MergeField]]] = {}
+
+
+class Loaded(NamedTuple):
+    """Rows of a run's surroundings."""
+
+    keys: TenantKeys
+    sync: Sync
+    definition: MappingDefinition
+    source: Connection
+    target: Connection
+
+
+async def open_run(opener: Opener, pace: Pace, tenant_id: UUID, row: Mapping[str, Any]) -> OpenRun:
+    """Open a run that `claim` has given us.
+
+    Raises:
+        NeedsTenant: a connection, mapping or audience does not allow the run.
+        Transient: a vendor did not answer in time.
+        LeaseLost: the run is no longer ours.
+    """
+    loaded = await _load(opener, tenant_id, row)
+    sync = loaded.sync
+    list_id = sync.target.get("audience_id")
+    if not list_id:
+        raise NeedsTenant("audience_missing", "This sync names no audience.")
+    target = opener.audience(loaded.keys, loaded.target, list_id)
+    mapping, notes = await _fitted(loaded, target, list_id, dry=row["dry_run"])
+    source = opener.source(loaded.keys, loaded.source, mapping.selection)
+    if row["start_mark"] is None:
+        row = await _mark(opener, tenant_id, row, loaded, await source.clock())
+    async with opener.database.transaction(tenant_id) as connection:
+        audience = await audiences.audience_row(connection, tenant_id, loaded.target.id, list_id)
+    readers = min(int(loaded.source.settings.get("max_concurrency") or 2), MOST_READERS)
+    run = OpenRun(
+        database=opener.database,
+        keys=loaded.keys,
+        tenant_id=tenant_id,
+        sync_id=sync.id,
+        run_id=row["id"],
+        fence=row["fence"],
+        row=dict(row),
+        sync=sync.model_dump(),
+        audience_id=audience["id"],
+        source=source,
+        target=target,
+        mapping=mapping,
+        encode=encode_fragment,
+        policy=Policy(sync.new_member_status, parse_inactive(sync.inactive).action),
+        pace=replace(pace, readers=readers),
+        position=restored(row["position"]),
+        whole=row["codes"] is None and row["mode"] != "replay",
+    )
+    run.sync = {**run.sync, "inactive": parse_inactive(sync.inactive).document()}
+    run.notes.extend(notes)
+    return run
+
+
+async def _load(opener: Opener, tenant_id: UUID, row: Mapping[str, Any]) -> Loaded:
+    async with opener.database.session(tenant_id) as session:
+        tenant = await session.get_one(Tenant, tenant_id)
+        sync = await session.get_one(Sync, (tenant_id, row["sync_id"]))
+        version = (
+            await session.exec(
+                select(MappingVersion).where(
+                    col(MappingVersion.tenant_id) == tenant_id,
+                    col(MappingVersion.mapping_id) == row["mapping_id"],
+                    col(MappingVersion.version) == row["mapping_version"],
+                )
+            )
+        ).one()
+        source = await session.get_one(Connection, (tenant_id, sync.source_connection_id))
+        target = await session.get_one(Connection, (tenant_id, sync.target_connection_id))
+    keys = opener.vault.tenant(tenant_id, tenant.data_key, tenant.data_key_id)
+    try:
+        definition = parse_mapping({**version.definition, "stream": sync.stream})
+    except InvalidDefinition as error:
+        raise NeedsTenant(
+            "mapping_invalid", f"The mapping cannot be used: {error.message} ({error.pointer})"
+        ) from error
+    return Loaded(keys, sync, definition, source, target)
+
+
+async def _fitted(
+    loaded: Loaded, target: MailchimpAudience, list_id: str, *, dry: bool
+) -> tuple[CompiledMapping, list[str]]:
+    """The mapping compiled for the audience's merge fields; missing ones are made first unless the sync forbids it."""
+    inactive = parse_inactive(loaded.sync.inactive)
+    filter_ = parse_filter(
+        loaded.sync.filter, loaded.sync.stream, contacts=loaded.definition.email.mode == "per_contact"
+    )
+    try:
+        targets = compile_mapping(loaded.definition, inactive=inactive, filter=filter_).targets
+        fields = await _merge_fields(loaded.target.id, target, list_id)
+        findings = check_merge_fields(targets, fields)
+        if blocking := [finding.message for finding in findings if finding.blocks]:
+            raise NeedsTenant("merge_field_unusable", " ".join(blocking))
+        missing = [finding for finding in findings if finding.kind == "missing"]
+        notes = [finding.message for finding in findings if finding.kind != "missing"]
+        if missing and not dry and loaded.sync.target.get("create_merge_fields", True):
+            for finding in missing:
+                await target.create_merge_field(finding.tag, _label(finding.tag), finding.wanted_type or "text")
+                notes.append(f"The merge field {finding.tag} was added to the audience.")
+            fields = await _merge_fields(loaded.target.id, target, list_id, anew=True)
+        elif missing:
+            notes.extend(finding.message for finding in missing)
+        return (
+            compile_mapping(loaded.definition, inactive=inactive, filter=filter_, types=merge_types(fields)),
+            notes,
+        )
+    except InvalidDefinition as error:
+        raise NeedsTenant(
+            "mapping_invalid", f"The mapping cannot be used: {error.message} ({error.pointer})"
+        ) from error
+
+
+async def _merge_fields(
+    connection_id: UUID, target: MailchimpAudience, list_id: str, *, anew: bool = False
+) -> Sequence[MergeField]:
+    """The audience's merge fields, kept for a few minutes so that runs with nothing to do ask nothing."""
+    key = (connection_id, list_id)
+    seen = _fields_seen.get(key)
+    if anew or seen is None or time.monotonic() - seen[0] > FIELDS_KEPT_SECONDS:
+        seen = _fields_seen[key] = (time.monotonic(), await target.merge_fields())
+    return seen[1]
+
+
+def _label(tag: str) -> str:
+    """A name people can read for a merge field we add: COMPANY becomes Company."""
+    return tag.replace("_", " ").capitalize()
+
+
+async def _mark(
+    opener: Opener, tenant_id: UUID, row: Mapping[str, Any], loaded: Loaded, clock: datetime
+) -> asyncpg.Record:
+    """Store start mark and lower bound, once in a run's life."""
+    since = _bound(row, loaded)
+    async with opener.database.transaction(tenant_id) as connection:
+        marked = await connection.fetchrow(
+            "update sync_run set start_mark = $4, lower_bound = $5, watermark_before = $6"
+            " where tenant_id = $1 and id = $2 and fence = $3 and start_mark is null returning *",
+            tenant_id,
+            row["id"],
+            row["fence"],
+            clock,
+            since,
+            loaded.sync.watermark,
+        )
+    if marked is None:
+        raise LeaseLost
+    return marked
+
+
+def _bound(row: Mapping[str, Any], loaded: Loaded) -> datetime | None:
+    """Where a delta run begins; None reads everything: first run, changed mapping or sync, or asked for."""
+    sync = loaded.sync
+    if row["mode"] != "delta" or row["codes"] is not None or sync.watermark is None:
+        return None
+    if sync.watermark_mapping_version != row["mapping_version"] or sync.watermark_settings != settings_digest(sync):
+        return None
+    seconds = float(loaded.source.settings.get("delta_overlap_seconds") or DEFAULT_OVERLAP_SECONDS)
+    return lower_bound(sync.watermark, timedelta(seconds=seconds))
+
+
+def settings_digest(sync: Sync) -> str:
+    """As settings_digest_of, for a row."""
+    return settings_digest_of(sync.model_dump())
+
+
+def settings_digest_of(sync: Mapping[str, Any]) -> str:
+    """Changes when a sync begins to mean something else, so that every record must be looked at again."""
+    meaning = [sync["target"], sync["filter"], parse_inactive(sync["inactive"]).document(), sync["stream"]]
+    meaning += [str(sync[name]) for name in ("source_connection_id", "target_connection_id", "mapping_id")]
+    return hashlib.sha256(msgspec.json.encode(meaning, order="sorted")).hexdigest()[:32]

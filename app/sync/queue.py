@@ -1,0 +1,49 @@
+"""The doorbell: tells a worker that a run waits. Losing a ring costs time, never a run."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import structlog
+from arq.connections import ArqRedis
+from redis.exceptions import RedisError
+
+log = structlog.get_logger(__name__)
+
+QUEUE = "ml-connector"
+CARRY = "carry_run"
+"""The job of workers/jobs.py that takes up one run."""
+
+serialize = msgspec.json.encode
+
+
+def deserialize(data: bytes) -> dict[str, Any]:
+    """A job as arq wants it. JSON on purpose: what lies in Redis must never be able to run code here."""
+    return msgspec.json.decode(data, type=dict[str, Any])
+
+
+class Queue:
+    """Rings workers through arq; the run row itself is what they work from."""
+
+    def __init__(self, redis: ArqRedis) -> None:
+        self.redis = redis
+
+    async def ring(self, tenant_id: UUID, run_id: UUID, *, delay_seconds: float = 0) -> bool:
+        """Say that this run waits; false when Redis did not take it (the sweeper rings again later)."""
+        try:
+            await self.redis.enqueue_job(
+                CARRY, str(tenant_id), str(run_id), _queue_name=QUEUE, _defer_by=delay_seconds or None
+            )
+        except (RedisError, OSError) as error:
+            log.warning("doorbell.unreachable", run_id=str(run_id), error=type(error).__name__)
+            return False
+        return True
+
+
+def open_redis(url: str) -> ArqRedis:
+    """A client that connects when first used, so that a missing Redis stops nobody from starting."""
+    redis: ArqRedis = ArqRedis.from_url(url, socket_connect_timeout=2, socket_timeout=5, max_connections=200)
+    redis.job_serializer = serialize
+    redis.job_deserializer = deserialize
+    redis.default_queue_name = QUEUE
+    return redis

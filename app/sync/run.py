@@ -1,0 +1,151 @@
+"""The journey of a record, on one screen: read, decide, write, remember."""
+
+import asyncio
+from collections.abc import Coroutine
+from datetime import datetime
+from typing import Any
+
+from app.sync.deciding import Decider
+from app.sync.flight import Flight
+from app.sync.ledger import remember
+from app.sync.mirror import Mirror
+from app.sync.opened import OpenRun
+from app.sync.pages import Lane, Position
+from app.sync.reading import Reader
+from app.sync.recovering import LeftBehind
+from app.sync.writing import Writer
+
+
+async def carry(run: OpenRun) -> bool:
+    """Carry one slice of a run: every change since its lower bound, from Sage X3 into Mailchimp.
+
+    Pages are read ahead, decided one after the other, written by `pace.senders` calls at once and remembered in the
+    order in which they were read, each in one transaction. True when nothing is left; False when the slice ended or
+    somebody asked to cancel. Delivery is at least once and every call may be repeated, so a run that is taken up
+    again after a crash ends in the same audience.
+
+    Raises: LeaseLost, NeedsTenant, Transient, ProtocolMismatch, Halted (the worst one when several happened).
+    """
+    position = await _position(run)
+    if await _journey(run, position):
+        return await _look_again(run, position)
+    return False
+
+
+async def _look_again(run: OpenRun, position: Position) -> bool:
+    """Records whose address became free or whose owner changed while the others were carried."""
+    while position.also and not run.stopping:
+        codes, position.also = position.also, []
+        run.row = {**run.row, "codes": codes}
+        position.lanes = [Lane("codes")]
+        if not await _journey(run, position):
+            position.also = codes
+            return False
+    return not run.stopping
+
+
+async def _position(run: OpenRun) -> Position:
+    """Where to begin, or to go on."""
+    if run.position is not None:
+        return run.position
+    position = Position()
+    position.lanes = await Reader(run, position, _since(run)).lanes()
+    await _note_expected(run)
+    return position
+
+
+def _since(run: OpenRun) -> datetime | None:
+    since: datetime | None = run.row["lower_bound"]
+    return since if run.row["mode"] == "delta" else None
+
+
+async def _note_expected(run: OpenRun) -> None:
+    if run.row["codes"] is None and _since(run) is None:
+        count = await run.source.count()
+        async with run.database.transaction(run.tenant_id) as connection:
+            await connection.execute(
+                "update sync_run set expected_records = $3 where tenant_id = $1 and id = $2",
+                run.tenant_id,
+                run.run_id,
+                count,
+            )
+
+
+async def _journey(run: OpenRun, position: Position) -> bool:
+    flight = Flight(run, position, pages_at_once=2 * run.pace.senders + 4)
+    left_behind = LeftBehind(run)
+    if run.row["attempt"] > 1:
+        await left_behind.load()
+    writer = Writer(flight, left_behind)
+    async with Helpers() as helpers:
+        for _ in range(0 if run.dry else run.pace.senders):
+            helpers.start(writer.insert_batches())
+            helpers.start(writer.carry_changes())
+        helpers.start(_remember(run, flight))
+        await helpers.watch(_read_and_decide(run, flight))
+        flight.outbox.drain()
+        await helpers.watch(_landed(flight))
+    return all(lane.done for lane in position.lanes)
+
+
+async def _read_and_decide(run: OpenRun, flight: Flight) -> None:
+    reader = Reader(run, flight.position, _since(run))
+    async with asyncio.TaskGroup() as late:
+        decider = Decider(flight, Mirror(run), late)
+        async for page in reader.pages():
+            await flight.slots.acquire()
+            run.stopping = run.stopping or run.cancelled or run.slice_is_over
+            flight.order.add(page)
+            await decider.plan(page)
+        flight.outbox.drain()
+
+
+async def _remember(run: OpenRun, flight: Flight) -> None:
+    """Commit completed pages in lane order; one writer, so the position never runs ahead."""
+    while True:
+        pages = flight.order.ready()
+        if pages:
+            await remember(run, pages, flight.position)
+            flight.order.remove(pages)
+            for page in pages:
+                flight.landed(page)
+        else:
+            await flight.order.wait()
+
+
+async def _landed(flight: Flight) -> None:
+    """Until every page that was read is remembered."""
+    while (page := flight.order.unfinished()) is not None:
+        await page.remembered.wait()
+
+
+class Helpers:
+    """Background tasks of a journey. The first failure ends the journey with that error."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> "Helpers":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.add(asyncio.create_task(work))
+
+    async def watch(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` to its end unless a helper fails first."""
+        task = asyncio.create_task(work)
+        try:
+            while not task.done():
+                await asyncio.wait({task, *self._tasks}, return_when=asyncio.FIRST_COMPLETED)
+                for helper in self._tasks:
+                    if helper.done():
+                        helper.result()
+            task.result()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,188 @@
+"""One slice of one run, from the claim to its end: what a worker's job does."""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from app.connections.opening import Opener
+from app.db import runs
+from app.domain.errors import NeedsTenant, ProtocolMismatch, Transient
+from app.sync import ending
+from app.sync.braking import check_brake
+from app.sync.opened import Halted, LeaseLost, OpenRun, Pace
+from app.sync.preparing import open_run, settings_digest_of
+from app.sync.queue import Queue
+from app.sync.run import carry
+
+log = structlog.get_logger(__name__)
+
+OWNER = f"{socket.gethostname()}:{os.getpid()}"
+WATCH_SECONDS = 2.0  # how soon a request to cancel is seen
+GRACE_SECONDS = 5.0  # for pages already on their way, before a cancelled run is cut off
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What a worker works with."""
+
+    opener: Opener
+    queue: Queue
+    pace: Pace
+    draining: asyncio.Event = field(default_factory=asyncio.Event)  # the process is about to stop
+
+
+async def work(shop: Workshop, tenant_id: UUID, run_id: UUID) -> str:
+    """Take up a run if it is to be had, carry one slice of it, and say how that ended.
+
+    Answers: not_claimed, ended (in whichever state), put_off, sliced, halted, lost.
+    """
+    database = shop.opener.database
+    async with database.transaction(tenant_id) as connection:
+        row = await runs.claim(connection, tenant_id, run_id, OWNER, shop.pace.lease_seconds)
+    if row is None:
+        return "not_claimed"
+    structlog.contextvars.bind_contextvars(
+        tenant_id=str(tenant_id), sync_id=str(row["sync_id"]), run_id=str(run_id), fence=row["fence"]
+    )
+    log.info("run.claimed", mode=row["mode"], attempt=row["attempt"])
+    try:
+        return await _slice(shop, tenant_id, row)
+    except LeaseLost:
+        log.warning("run.lost")
+        return "lost"
+    finally:
+        structlog.contextvars.unbind_contextvars("tenant_id", "sync_id", "run_id", "fence")
+
+
+async def _slice(shop: Workshop, tenant_id: UUID, row: Mapping[str, Any]) -> str:
+    database = shop.opener.database
+    if row["cancel_requested"]:
+        await ending.cancel(database, tenant_id, row)
+        return "ended"
+    try:
+        return await Watch(shop, tenant_id, row).over(_carried)
+    except Exception as raised:
+        error = worst(raised)
+    if isinstance(error, LeaseLost):
+        raise LeaseLost
+    if isinstance(error, Halted):
+        await ending.halt(database, tenant_id, row, error)
+        log.warning("run.halted", code=error.code)
+        return "halted"
+    if isinstance(error, NeedsTenant | ProtocolMismatch):
+        await ending.fail(database, tenant_id, row, error)
+        log.warning("run.failed", code=error.code, detail=error.detail)
+        return "ended"
+    return await _later(shop, tenant_id, row, error)
+
+
+async def _later(shop: Workshop, tenant_id: UUID, row: Mapping[str, Any], error: BaseException) -> str:
+    """Something passing, or something of ours: try again, the later the more often nothing moved."""
+    if not isinstance(error, Transient):
+        log.error("run.broke", error=type(error).__name__, exc_info=error)
+        error = Transient("internal_error", "Something unexpected stopped the run; it is tried again.")
+    delay = await ending.put_off(shop.opener.database, tenant_id, row, error)
+    log.warning("run.put_off" if delay is not None else "run.failed", code=error.code, delay_seconds=delay)
+    return "put_off" if delay is not None else "ended"
+
+
+def worst(raised: BaseException) -> BaseException:
+    """The error that decides: of several at once, the one whose consequence is the strictest."""
+    if not isinstance(raised, BaseExceptionGroup):
+        return raised
+    order = (LeaseLost, Halted, NeedsTenant, ProtocolMismatch)
+    leaves = [worst(inner) for inner in raised.exceptions]
+    return min(leaves, key=lambda leaf: next((i for i, kind in enumerate(order) if isinstance(leaf, kind)), len(order)))
+
+
+async def _carried(watch: "Watch") -> str:
+    shop, tenant_id, row = watch.shop, watch.tenant_id, watch.row
+    run = watch.run = await open_run(shop.opener, shop.pace, tenant_id, row)
+    await check_brake(run)
+    finished = await carry(run)
+    database = shop.opener.database
+    if run.cancelled:
+        await ending.cancel(database, tenant_id, row)
+        return "ended"
+    if not finished:
+        async with database.transaction(tenant_id) as connection:
+            await runs.release(connection, tenant_id, run.run_id, run.fence)
+        await shop.queue.ring(tenant_id, run.run_id)
+        return "sliced"
+    done = await ending.succeed(
+        database,
+        tenant_id,
+        run.row,
+        watermark=run.row["start_mark"] if run.whole and not run.dry else None,
+        settings=settings_digest_of(run.sync),
+    )
+    counts = {name: done[f"n_{name}"] for name in ("read", "created", "updated", "unchanged", "skipped", "rejected")}
+    log.info("run.finished", state=done["state"], **counts)
+    return "ended"
+
+
+class Watch:
+    """Extends the lease while a slice works; ends it when the lease is lost or somebody cancels."""
+
+    def __init__(self, shop: Workshop, tenant_id: UUID, row: Mapping[str, Any]) -> None:
+        self.shop, self.tenant_id, self.row = shop, tenant_id, row
+        self.run: OpenRun | None = None
+        self._valid_until = time.monotonic() + shop.pace.lease_seconds
+
+    async def over(self, work: Callable[["Watch"], Coroutine[Any, Any, str]]) -> str:
+        """The work's answer. Raises what it raised, or LeaseLost."""
+        task = asyncio.create_task(work(self))
+        beat = asyncio.create_task(self._beat(task))
+        try:
+            await asyncio.wait({task, beat}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                await self._stop(task)
+                beat.result()
+                await ending.cancel(self.shop.opener.database, self.tenant_id, self.row)
+                return "ended"
+            return task.result()
+        finally:
+            for each in (task, beat):
+                each.cancel()
+            await asyncio.gather(task, beat, return_exceptions=True)
+
+    async def _stop(self, task: asyncio.Task[str]) -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    async def _beat(self, task: asyncio.Task[str]) -> None:
+        """Returns when a cancel was asked for and the work did not end by itself soon; raises LeaseLost."""
+        pace = self.shop.pace
+        while True:
+            await asyncio.sleep(min(pace.heartbeat_seconds, WATCH_SECONDS))
+            if self.run is not None and self.shop.draining.is_set():
+                self.run.stopping = True
+            if await self._asked_to_cancel():
+                if self.run is not None:
+                    self.run.cancelled = self.run.stopping = True
+                await asyncio.wait({task}, timeout=GRACE_SECONDS)
+                return
+
+    async def _asked_to_cancel(self) -> bool:
+        database, pace = self.shop.opener.database, self.shop.pace
+        try:
+            async with database.transaction(self.tenant_id) as connection:
+                answer = await runs.beat(
+                    connection, self.tenant_id, self.row["id"], self.row["fence"], pace.lease_seconds
+                )
+        except (asyncpg.PostgresError, OSError, TimeoutError):
+            if time.monotonic() > self._valid_until:
+                raise LeaseLost from None
+            return False
+        if answer is None:
+            raise LeaseLost
+        self._valid_until = time.monotonic() + pace.lease_seconds
+        return answer

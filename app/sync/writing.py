@@ -1,0 +1,172 @@
+"""The senders: batches of new members, and single changes of known ones. Intent first, then the call."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from uuid import uuid4
+
+import asyncpg
+
+from app.db import batches
+from app.domain.errors import RecordRejected, Transient
+from app.domain.planning import CREATED_BY_US, Action, Decision, Outcome
+from app.sync.changing import Changer
+from app.sync.flight import Flight
+from app.sync.opened import LeaseLost, OpenRun
+from app.sync.outbox import Row
+from app.sync.ports import NewMember, RowError
+from app.sync.recovering import LeftBehind
+from app.sync.refusing import refuse
+
+TOGETHER = 20  # changes announced by one batch row
+UNKNOWN_TRIES = 3
+CONFLICT_POLL_SECONDS = 0.5
+PAUSE_SECONDS = 1.0
+MISSING = Transient("rows_missing", "Mailchimp answers without naming every contact that was sent.")
+
+
+class Writer:
+    """Carries decisions to Mailchimp; each ends with close() on its page, or the run ends with the exception."""
+
+    def __init__(self, flight: Flight, left_behind: LeftBehind) -> None:
+        self._flight = flight
+        self._run = flight.run
+        self._left_behind = left_behind
+        self._changer = Changer(flight)
+        self._tries: dict[str, int] = {}
+
+    async def insert_batches(self) -> None:
+        """One sender of new members; runs until cancelled."""
+        while True:
+            rows = await self._flight.outbox.take()
+            await self._insert(rows)
+
+    async def carry_changes(self) -> None:
+        """One sender of single changes; runs until cancelled."""
+        queue = self._flight.changes
+        while True:
+            rows = [await queue.get()]
+            share = queue.qsize() // self._run.pace.senders
+            while len(rows) < min(share, TOGETHER) and not queue.empty():
+                rows.append(queue.get_nowait())
+            await self._change(rows)
+
+    async def _insert(self, rows: Sequence[Row]) -> None:
+        await self._announce("insert", rows)
+        status = self._run.policy.new_member_status
+        members = [
+            NewMember(d.member.hash, d.member.email, _new(self._run, d), d.member.tags) for _, d in rows if d.member
+        ]
+        began = time.monotonic()
+        try:
+            result = await self._run.target.insert(members, status)
+        except Transient as error:
+            if not error.outcome_unknown:
+                raise
+            await self._unanswered(rows, error)
+            return
+        self._flight.outbox.size.took(len(rows), time.monotonic() - began)
+        for page, decision in rows:
+            hash_ = decision.member.hash if decision.member else b""
+            if (created := result.created.get(hash_)) is not None:
+                decision.status = created
+                decision.flags |= CREATED_BY_US
+                self._flight.close(page)
+            elif hash_ in result.exists:
+                await self._exists_after_all((page, decision))
+            elif (error_row := result.refused.get(hash_)) is not None:
+                refuse(decision, error_row)
+                self._flight.close(page)
+            else:
+                self._again((page, decision), MISSING)
+
+    async def _exists_after_all(self, page_row: Row) -> None:
+        """Mailchimp knows the address: made by a call of ours whose answer was lost, or by somebody else meanwhile."""
+        page, decision = page_row
+        if await self._left_behind.made(decision):
+            self._flight.close(page)
+            return
+        decision.action = Action.UPDATE
+        decision.outcome = Outcome.UPDATED
+        decision.status = None
+        self._flight.changes.put_nowait(page_row)
+
+    async def _unanswered(self, rows: Sequence[Row], error: Transient) -> None:
+        """The whole call is of unknown outcome. The insert-only call changes nobody it finds, so it may be repeated."""
+        self._flight.outbox.size.timed_out()
+        await asyncio.sleep(error.retry_after or PAUSE_SECONDS)
+        for row in rows:
+            self._again(row, error)
+
+    def _again(self, row: Row, error: Transient) -> None:
+        """A row that no answer named."""
+        decision = row[1]
+        tries = self._tries[decision.key] = self._tries.get(decision.key, 0) + 1
+        if tries >= UNKNOWN_TRIES:
+            raise error
+        self._left_behind.expect(decision)
+        self._flight.outbox.put(row)
+
+    async def _change(self, rows: Sequence[Row]) -> None:
+        await self._announce("update", rows)
+        for page, decision in rows:
+            try:
+                await self._changer.carry(page, decision)
+            except RecordRejected as error:
+                refuse(decision, RowError(error.code, error.message, error.field))
+                self._flight.close(page)
+
+    async def _announce(self, kind: str, rows: Sequence[Row]) -> None:
+        """Write down what is about to be sent, once no call of somebody else may still be changing a member of it."""
+        run = self._run
+        batch_id = uuid4()
+        pairs = [(_target(d), d.fingerprint or bytes(16)) for _, d in rows]
+        while True:
+            async with run.database.transaction(run.tenant_id) as connection:
+                busy = await self._busy(connection, kind, pairs)
+                if not busy:
+                    made = await batches.announce(
+                        connection,
+                        run.tenant_id,
+                        batch_id,
+                        run.run_id,
+                        run.fence,
+                        run.audience_id,
+                        kind,
+                        batches.packed(pairs),
+                    )
+                    break
+            await asyncio.sleep(CONFLICT_POLL_SECONDS)
+        if not made:
+            raise LeaseLost
+        for page, _ in rows:
+            page.batches.add(batch_id)
+
+    async def _busy(self, connection: asyncpg.Connection, kind: str, pairs: Sequence[tuple[bytes, bytes]]) -> bool:
+        if kind != "update":
+            return False
+        run = self._run
+        elsewhere = await batches.in_flight_elsewhere(
+            connection,
+            run.tenant_id,
+            run.audience_id,
+            run.run_id,
+            run.fence,
+            run.pace.settle_seconds,
+        )
+        return any(elsewhere.get(hash_, print_) != print_ for hash_, print_ in pairs)
+
+
+def _target(decision: Decision) -> bytes:
+    """The member a call changes."""
+    if decision.action in (Action.INSERT, Action.UPDATE, Action.RESTORE) and decision.member is not None:
+        return decision.member.hash
+    return decision.known.member_hash or decision.member_hash or bytes(16)
+
+
+def _new(run: OpenRun, decision: Decision) -> bytes:
+    """What a new member is sent: with its fill fields, since it has no value yet."""
+    member = decision.member
+    if member is None or not member.fill_fields:
+        return decision.fragment
+    return run.encode({**member.merge_fields, **member.fill_fields}, member.language)
