@@ -24,6 +24,8 @@ SENTENCES = {
     "address_taken": "The new address already belongs to another member of the audience.",
     "member_exists": "The address is already a member of the audience.",
     "invalid_address": "Mailchimp does not accept this e-mail address; correct it in Sage X3.",
+    "address_fixed": "Mailchimp does not let the address of a store customer change.",
+    "product_missing": "A product of the order is not in the store.",
     "member_gone": "The member is no longer in the audience.",
     "rejected": "Mailchimp refused the record.",
 }
@@ -39,6 +41,8 @@ _PATTERNS = tuple(
         ("role_address", r"role[- ](?:based|like)|role (?:e-?mail )?address"),
         ("incomplete_address", r"complete address"),
         ("merge_field", r"merge fields? (?:were|was) invalid"),
+        ("address_fixed", r"not be changed"),
+        ("product_missing", r"product with the provided (?:variant )?id does not exist|provided variant id"),
         ("address_taken", r"already in this list"),
         ("member_exists", r"member exists|already a list member"),
         (

@@ -18,6 +18,11 @@ def specification() -> dict[str, Any]:
     return made
 
 
+def api_path(request: httpx.Request) -> str:
+    """The path as it went over the wire, below the API root."""
+    return request.url.raw_path.decode().partition("?")[0].removeprefix("/3.0")
+
+
 def operation(method: str, path: str) -> tuple[str, dict[str, Any]]:
     """The operation a request means; the template with the fewest placeholders wins."""
     fitting = [
@@ -32,12 +37,12 @@ def operation(method: str, path: str) -> tuple[str, dict[str, Any]]:
 
 def faults_of_request(request: httpx.Request) -> list[str]:
     """Everything the specification objects to in path, method, query and body."""
-    _, asked = operation(request.method, request.url.path.removeprefix("/3.0"))
+    _, asked = operation(request.method, api_path(request))
     return [*_faults_of_query(request, asked), *_faults_of_body(request, asked)]
 
 
 def faults_of_answer(request: httpx.Request, answer: httpx.Response) -> list[str]:
-    _, asked = operation(request.method, request.url.path.removeprefix("/3.0"))
+    _, asked = operation(request.method, api_path(request))
     described = asked["responses"].get(str(answer.status_code))
     if described is None:
         return [f"no answer {answer.status_code}"]

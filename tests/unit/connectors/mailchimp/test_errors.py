@@ -31,6 +31,10 @@ TEXTS = [
         "Member Exists",
         "a@x.test is already a list member. Use PUT to insert or update list members.",
     ),
+    ("address_fixed", "Bad Request", "The email address of a customer can not be changed."),
+    ("product_missing", "Bad Request", "A product with the provided ID does not exist in the account for this list."),
+    ("product_missing", "Bad Request", "A product with the provided variant ID does not exist in the account."),
+    ("invalid_address", "Customer Was Not Saved", "a@x.test is an invalid email address and cannot be imported."),
     ("rejected", "Bad Request", "The moon is in the wrong house."),
 ]
 
