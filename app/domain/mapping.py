@@ -1,21 +1,20 @@
 """Compiles a mapping once per run into functions that turn a party into the members it should be."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
-from app.domain.addressing import bad_contact, contact_key, party_address, prohibited_addresses, without_address
 from app.domain.definition import EmailRule, FieldRule, MappingDefinition, TagRule
-from app.domain.emails import first_address
 from app.domain.errors import InvalidDefinition
-from app.domain.filters import Filter, Predicate, compile_filter
+from app.domain.filters import Filter, compile_filter
 from app.domain.inactive import InactivePolicy, parse_inactive
 from app.domain.languages import mailchimp_language
-from app.domain.member import Member, MergeValue, Skip, subscriber_hash
-from app.domain.merge_rules import Compute, Places, Values, compile_field, needed, suggested_type
+from app.domain.member import Member, MergeValue, subscriber_hash
+from app.domain.membership import Build, Members, per_contact, per_party
+from app.domain.merge_rules import PLAIN, Compute, Places, Values, compile_field, needed, plain_place, suggested_type
 from app.domain.merge_values import MergeType, Warnings
 from app.domain.parsing import parse_mapping
-from app.domain.party import Contact, Party, Selection, Value
+from app.domain.party import Party, Selection, Value
 from app.domain.tagging import compile_tags
 from app.domain.values import Unusable, as_text
 
@@ -32,8 +31,6 @@ __all__ = [
     "parse_mapping",
 ]
 
-Members = Callable[[Party], Sequence[Member | Skip]]
-_Build = Callable[[str, Party, str, bool, Values], Member]
 _LanguageOf = Callable[[Values, Warnings], str | None]
 
 
@@ -72,9 +69,15 @@ def compile_mapping(
         targets[inactive.field] = "text"
     build = _builder(definition, inactive, places, types or {})
     carried = None if filter is None else compile_filter(filter, places)
-    make = _per_contact if definition.email.mode == "per_contact" else _per_party
+    if definition.email.mode == "per_contact":
+        by_contact = filter is not None and not set(filter.fields).isdisjoint(selection.contact_fields)
+        members = per_contact(build, carried, selection, by_contact=by_contact)
+    else:
+        if selection.contact_fields:
+            raise InvalidDefinition("/filter", "Fields of a contact need a mapping in per_contact mode.")
+        members = per_party(build, carried, selection)
     tags = {rule.name for rule in definition.tags} | ({inactive.tag} if inactive.action == "tag" else set())
-    return CompiledMapping(selection, make(build, carried, selection), targets, tuple(sorted(tags)))
+    return CompiledMapping(selection, members, targets, tuple(sorted(tags)))
 
 
 def _selection(definition: MappingDefinition, filter_: Filter | None) -> Selection:
@@ -124,7 +127,7 @@ def _builder(
     inactive: InactivePolicy,
     places: Places,
     types: Mapping[str, MergeType | str],
-) -> _Build:
+) -> Build:
     """The function that puts one member together: the loop over compiled fields is the hot path of every run."""
     rules = _rules(definition, places, types)
     tags = compile_tags(definition.tags, inactive, places)
@@ -135,12 +138,16 @@ def _builder(
         merge_fields: dict[str, MergeValue] = {}
         fill_fields: dict[str, MergeValue] = {}
         warnings: Warnings = []
-        for target, compute, on_blank, is_fill in rules:
-            try:
-                value = compute(values, warnings)
-            except Unusable as error:
-                warnings.append((target, str(error)))
-                continue
+        for target, place, compute, on_blank, is_fill in rules:
+            value: MergeValue | None
+            if place >= 0 and isinstance(text := values[place], str) and len(text) <= PLAIN and text.isprintable():
+                value = text.strip()
+            else:
+                try:
+                    value = compute(values, warnings)
+                except Unusable as error:
+                    warnings.append((target, str(error)))
+                    continue
             if not value and value != 0:
                 if on_blank:
                     merge_fields[target] = ""
@@ -172,16 +179,17 @@ def _builder(
 
 def _rules(
     definition: MappingDefinition, places: Places, types: Mapping[str, MergeType | str]
-) -> tuple[tuple[str, Compute, bool, bool], ...]:
-    """(target, compute, clear when blank, only to fill) per field. A whole address is never cleared: Mailchimp
-    takes it complete or not at all."""
+) -> tuple[tuple[str, int, Compute, bool, bool], ...]:
+    """(target, place of a plain text, compute, clear when blank, only to fill) per field. A whole address is never
+    cleared: Mailchimp takes it complete or not at all."""
     rules = []
     for place, rule in enumerate(definition.fields):
         is_address = suggested_type(rule, definition.stream) == "address"
         merge_type = _merge_type(types.get(rule.target, "address" if is_address else "text"))
         compute = compile_field(rule, places, merge_type, f"/fields/{place}")
         clears = rule.when_blank == "clear" and merge_type.type != "address"
-        rules.append((rule.target, compute, clears, rule.when_blank == "fill"))
+        place_of = plain_place(rule, places, merge_type)
+        rules.append((rule.target, place_of, compute, clears, rule.when_blank == "fill"))
     return tuple(rules)
 
 
@@ -204,59 +212,3 @@ def _language(place: int) -> _LanguageOf:
         return known
 
     return language_of
-
-
-def _per_party(build: _Build, carried: Predicate | None, selection: Selection) -> Members:
-    sources = selection.email_sources
-
-    def members(party: Party) -> Sequence[Member | Skip]:
-        values = party.values
-        code = party.code
-        if carried is not None and not carried(values):
-            return (Skip(code, code, "filtered", is_active=party.is_active),)
-        email = party_address(party)
-        if email is None:
-            return (without_address(party, sources),)
-        prohibited = party.is_prohibited
-        if party.contacts and not prohibited:
-            prohibited = email.lower() in prohibited_addresses(party.contacts)
-        return (build(code, party, email, prohibited, values),)
-
-    return members
-
-
-def _per_contact(build: _Build, carried: Predicate | None, selection: Selection) -> Members:
-    nobody: Values = (None,) * len(selection.contact_fields)
-    sources = selection.email_sources
-
-    def members(party: Party) -> Sequence[Member | Skip]:
-        if carried is not None and not carried(party.values):
-            return (Skip(party.code, party.code, "filtered", is_active=party.is_active),)
-        found: dict[str, tuple[Contact, str]] = {}
-        skips: list[Member | Skip] = []
-        for contact in party.contacts:
-            email = first_address(contact.emails)
-            if email is not None:
-                found.setdefault(email.lower(), (contact, email))
-            elif (skip := bad_contact(party, contact)) is not None:
-                skips.append(skip)
-        barred = party.is_prohibited
-        prohibited = set(prohibited_addresses(party.contacts))
-        if found:
-            return [
-                build(
-                    contact_key(party, contact),
-                    party,
-                    email,
-                    barred or key in prohibited,
-                    party.values + contact.values,
-                )
-                for key, (contact, email) in found.items()
-            ] + skips
-        email = party_address(party)
-        if email is not None:
-            member = build(party.code, party, email, barred or email.lower() in prohibited, party.values + nobody)
-            return [member, *skips]
-        return skips or (without_address(party, sources),)
-
-    return members

@@ -20,7 +20,7 @@ Compute = Callable[[Values, Warnings], MergeValue | None]
 """The value of a merge field; None when blank, raises Unusable when it must be left out."""
 
 COMPOSITE = "default_address"
-_PLAIN = 63
+PLAIN = 63
 """Characters that fit 255 bytes whatever they are: four bytes each at most."""
 
 
@@ -61,12 +61,15 @@ def compile_field(rule: FieldRule, places: Places, merge_type: MergeType, pointe
     return _text(rule.target, spots[0]) if change is None else _changed(rule.target, spots[0], change)
 
 
+def plain_place(rule: FieldRule, places: Places, merge_type: MergeType) -> int:
+    """Where the value stands when it is sent as it is, short printable texts without even a call; else -1."""
+    is_plain = len(rule.sources) == 1 and rule.sources[0] != COMPOSITE and compile_transforms(rule.transforms) is None
+    return places[rule.sources[0]] if is_plain and form(merge_type) is as_text else -1
+
+
 def _text(target: str, spot: int) -> Compute:
     def compute(values: Values, warnings: Warnings) -> MergeValue | None:
-        value = values[spot]
-        if value.__class__ is str and len(value) <= _PLAIN and value.isprintable():
-            return value.strip()
-        text = as_text(value)
+        text = as_text(values[spot])
         return None if text is None else shorten(text, target, warnings)
 
     return compute
@@ -77,7 +80,7 @@ def _changed(target: str, spot: int, change: Change) -> Compute:
         value = values[spot]
         text = change(value.strip() if value.__class__ is str and value.isprintable() else as_text(value))
         if text.__class__ is str:
-            return text.strip() if len(text) <= _PLAIN else shorten(text.strip(), target, warnings)
+            return text.strip() if len(text) <= PLAIN else shorten(text.strip(), target, warnings)
         return None
 
     return compute

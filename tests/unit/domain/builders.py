@@ -24,7 +24,7 @@ def a_mapping(
     return compile_mapping(
         parse_mapping(definition),
         inactive=parse_inactive({"action": "none"} if inactive is None else inactive),
-        filter=parse_filter(filter_, "customers"),
+        filter=parse_filter(filter_, "customers", contacts=True),
         types=types,
     )
 

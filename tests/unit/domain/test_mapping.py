@@ -140,11 +140,12 @@ def test_the_address_of_a_prohibited_contact_is_prohibited_wherever_it_was_found
     assert not the_member(mapping, other).is_prohibited
 
 
-def per_contact() -> CompiledMapping:
+def per_contact(**parts: Any) -> CompiledMapping:
     return a_mapping(
         {"target": "FNAME", "source": "contact.first_name"},
         {"target": "COMPANY", "source": "name"},
         email={"mode": "per_contact"},
+        **parts,
     )
 
 
@@ -204,6 +205,35 @@ def test_a_party_with_no_address_anywhere_is_one_skip_in_per_contact_mode_too() 
     skip = the_skip(mapping, a_party(mapping.selection, emails={}, contacts=[a_contact(mapping.selection, "P1")]))
 
     assert (skip.key, skip.reason) == ("C001", "no_email")
+
+
+def test_a_filter_on_contact_fields_looks_at_each_contact() -> None:
+    mapping = per_contact(filter_={"field": "contact.position", "equals": "buyer"})
+    chosen = mapping.selection
+    buyer = a_contact(chosen, "P1", EMAIL, values={"contact.position": "buyer"})
+    ceo = a_contact(chosen, "P2", "bob@acme.test", values={"contact.position": "ceo"})
+
+    member, skip = mapping.members(a_party(chosen, contacts=[buyer, ceo]))
+
+    assert member.key == "C001/P1"
+    assert skip == Skip("C001/P2", "C001", "filtered")
+    assert the_skip(mapping, a_party(chosen, contacts=[ceo])) == Skip("C001/P2", "C001", "filtered")
+    assert the_skip(mapping, a_party(chosen)) == Skip("C001", "C001", "filtered")
+
+
+def test_a_filter_on_party_fields_skips_the_party_with_all_its_contacts() -> None:
+    mapping = per_contact(filter_={"field": "category", "equals": "EXP"})
+    contacts = [a_contact(mapping.selection, "P1", EMAIL), a_contact(mapping.selection, "P2", "bob@acme.test")]
+
+    assert the_skip(mapping, a_party(mapping.selection, contacts=contacts)) == Skip("C001", "C001", "filtered")
+    assert len(mapping.members(a_party(mapping.selection, {"category": "EXP"}, contacts=contacts))) == 2
+
+
+def test_a_filter_on_contact_fields_needs_per_contact_mode() -> None:
+    with pytest.raises(InvalidDefinition) as refused:
+        a_mapping(filter_={"field": "contact.position", "equals": "buyer"})
+
+    assert refused.value.pointer == "/filter"
 
 
 def test_the_inactive_tag_is_on_for_the_inactive_and_off_for_the_active() -> None:
@@ -341,6 +371,7 @@ def test_no_party_breaks_the_mapping_and_nothing_that_comes_out_has_a_status(
     ]
     types: dict[str, MergeType | str] = {"TYPED": MergeType(merge_type, ("A", "B"), "US")}
     types = {} if merge_type == "address" else types
+    by = "contact.title" if mode == "per_contact" and data.draw(st.booleans()) else "name"
     mapping = a_mapping(
         *fields,
         types=types,
@@ -348,7 +379,7 @@ def test_no_party_breaks_the_mapping_and_nothing_that_comes_out_has_a_status(
         email={"mode": mode},
         language="language",
         tags=[{"name": "t", "when": {"not": {"field": "category", "in": ["A", "1"]}}}],
-        filter_={"any": [{"field": "is_customer", "equals": True}, {"field": "name", "is_blank": False}]},
+        filter_={"any": [{"field": "is_customer", "equals": True}, {"field": by, "is_blank": False}]},
     )
     chosen = mapping.selection
     contacts = st.builds(
