@@ -17,7 +17,7 @@ errors = Console(stderr=True)
 
 def fail(sentence: str, *, code: int = FAILED) -> NoReturn:
     """Say what is wrong and end the command."""
-    errors.print(sentence, style="red", markup=False, highlight=False)
+    errors.print(sentence, style="red", markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(code)
 
 
