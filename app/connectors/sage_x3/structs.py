@@ -49,34 +49,49 @@ class Shape:
     def attribute(self, name: str) -> str:
         return self._attributes[name]
 
+    def name_of(self, attribute: str) -> str:
+        return next(name for name, known in self._attributes.items() if known == attribute)
+
+    def dotted(self, path: Path) -> str:
+        """Attribute names along references, collections by name only."""
+        names, place = [], self
+        for step in path:
+            names.append(place.attribute(step.name))
+            place = place.inner.get(step.name, place)
+        return ".".join(names)
+
+    def deeper(self, path: Path) -> "Shape":
+        """The shape at the end of a path of references and collections."""
+        place = self
+        for step in path:
+            place = place.inner[step.name]
+        return place
+
+    def check(self, path: Path) -> None:
+        """Raises:
+        ValueError: the path ends in an object or collection instead of a property.
+        """
+        if path[-1].name in self.deeper(path[:-1]).inner or path[-1].many:
+            raise ValueError(f"{path[-1].name} is an object; name one of its properties")
+
     def one(self, path: Path) -> Getter:
         """A getter of one value; None where anything on the way is missing. Its path may pick slots by number."""
-        names, place = [], self
-        if self._ends_early(path):
-            raise ValueError(f"{path[-1].name} is an object; name one of its properties")
-        for at, step in enumerate(path):
-            names.append(place.attribute(step.name))
-            if step.many:
-                return self._slot(step, place.inner[step.name], ".".join(names), path[at + 1 :])
-            if step.name in place.inner:
-                place = place.inner[step.name]
-        return _guarded(".".join(names))
-
-    def _ends_early(self, path: Path) -> bool:
-        place = self
-        for step in path[:-1]:
-            place = place.inner[step.name]
-        return path[-1].name in place.inner
+        self.check(path)
+        at = next((place for place, step in enumerate(path) if step.many), None)
+        if at is None:
+            return guarded(self.dotted(path))
+        head = path[: at + 1]
+        return self._slot(path[at], self.deeper(head), self.dotted(head), path[at + 1 :])
 
     @staticmethod
     def _slot(step: Step, rows: "Shape", reach: str, rest: Path) -> Getter:
-        edges_of, inner = _guarded(f"{reach}.query.edges"), rows.one(rest)
+        edges_of, inner = guarded(f"{reach}.query.edges"), rows.one(rest)
         numbered, wanted = rows.tree.numbered and step.index is not None, step.index
 
         def get(row: Any) -> Any:
             for edge in edges_of(row) or ():
                 found = None if edge is None else edge.node
-                if found is not None and (not numbered or _number(found) == wanted):
+                if found is not None and (not numbered or slot_number(found) == wanted):
                     return inner(found)
             return None
 
@@ -94,11 +109,8 @@ class Shape:
 
     def rows(self, path: Path) -> tuple[Callable[[Any], list[Any]], "Shape"]:
         """A getter of a collection's rows (the last step) and their shape."""
-        names, place = [], self
-        for step in path:
-            names.append(place.attribute(step.name))
-            place = place.inner[step.name]
-        edges_of, numbered = _guarded(".".join(names) + ".query.edges"), place.tree.numbered
+        place = self.deeper(path)
+        edges_of, numbered = guarded(self.dotted(path) + ".query.edges"), place.tree.numbered
 
         def get(row: Any) -> list[Any]:
             edges = edges_of(row)
@@ -106,7 +118,7 @@ class Shape:
                 return []
             found = [edge.node for edge in edges if edge is not None and edge.node is not None]
             if numbered and len(found) > 1:
-                found.sort(key=_number)
+                found.sort(key=slot_number)
             return found
 
         return get, place
@@ -114,6 +126,9 @@ class Shape:
     def cut_short(self) -> Callable[[Any], bool] | None:
         """Whether any collection of a row, however deep, has more rows than came; None when there is no collection."""
         checks: list[Callable[[Any], bool]] = []
+        flat = self._flat_collections()
+        if flat is not None:
+            return flat
         for name, shape in self.inner.items():
             attribute, deeper = self.attribute(name), shape.cut_short()
             if shape.tree.many:
@@ -126,6 +141,33 @@ class Shape:
             return checks[0]
         return lambda row: any(check(row) for check in checks)
 
+    def _flat_collections(self) -> Callable[[Any], bool] | None:
+        """The quick check when no collection holds another: all flags at once, one by one only behind a null."""
+        names = self._collections("")
+        if not names:
+            return None
+        flags = [guarded(name) for name in names]
+        together: Any = attrgetter(*names) if len(names) > 1 else lambda row: (flags[0](row),)
+
+        def check(row: Any) -> bool:
+            try:
+                return True in together(row)
+            except AttributeError:
+                return any(flag(row) for flag in flags)
+
+        return check
+
+    def _collections(self, prefix: str) -> list[str] | None:
+        """Where every collection's hasNextPage is; None when one collection holds another."""
+        found: list[str] = []
+        for name, shape in self.inner.items():
+            reach = f"{prefix}{self.attribute(name)}."
+            deeper = shape._collections(reach)
+            if deeper is None or (shape.tree.many and deeper):
+                return None
+            found += [f"{reach}query.pageInfo.hasNextPage"] if shape.tree.many else deeper
+        return found
+
 
 def collection_type(row: Any) -> Any:
     """{"query": {"edges": [{"node": row}], "pageInfo": {...}}} with every part allowed to be null or absent."""
@@ -137,14 +179,14 @@ def collection_type(row: Any) -> Any:
     return msgspec.defstruct("Collection", [("query", page | None, None)], gc=False)
 
 
-def _number(row: Any) -> int:
+def slot_number(row: Any) -> int:
     try:
         return int(row.number)
     except (TypeError, ValueError):
         return 0
 
 
-def _guarded(names: str) -> Getter:
+def guarded(names: str) -> Getter:
     """attrgetter that finds None behind a null reference; the try costs nothing while there is none."""
     get = attrgetter(names)
     if "." not in names:
@@ -160,7 +202,7 @@ def _guarded(names: str) -> Getter:
 
 
 def _collection_cut(attribute: str, deeper: Callable[[Any], bool] | None) -> Callable[[Any], bool]:
-    more, edges_of = _guarded(f"{attribute}.query.pageInfo.hasNextPage"), _guarded(f"{attribute}.query.edges")
+    more, edges_of = guarded(f"{attribute}.query.pageInfo.hasNextPage"), guarded(f"{attribute}.query.edges")
 
     def check(row: Any) -> bool:
         if more(row):

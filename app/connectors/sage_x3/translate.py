@@ -5,14 +5,16 @@ from typing import Any
 
 import msgspec
 
+from app.connectors.sage_x3.getters import slot_texts, values_of
 from app.connectors.sage_x3.paths import KEY, Path, Step
 from app.connectors.sage_x3.queries import Tree, tree_of
-from app.connectors.sage_x3.structs import Getter, Shape
+from app.connectors.sage_x3.structs import Shape
 from app.connectors.sage_x3.values import flag, scalar, text
 from app.domain.party import Contact, Party, Selection, Value
 
 _ID: Path = (Step("_id"),)
 _CONTACTS: Path = (Step("contacts", many=True),)
+_DATES = frozenset({"created_at", "updated_at"})
 _FLAGS = frozenset({"is_active", "is_mailing_prohibited", "is_customer", "is_supplier"})
 
 Translate = Callable[[Any], Party]
@@ -73,20 +75,24 @@ def _code(shape: Shape) -> Callable[[Any], str | None]:
 def _party(
     selection: Selection, paths: Mapping[str, Path], shape: Shape, code: Callable[[Any], str | None], *, strict: bool
 ) -> Translate:
-    values = _values(shape, selection.fields, paths)
+    fields = [paths.get(name) for name in selection.fields]
+    flags = [paths.get("is_active"), paths.get("is_mailing_prohibited")]
+    flags.append(paths.get("default_contact.is_mailing_prohibited") if strict else None)
+    read, width = values_of(shape, [*fields, *flags, KEY]), len(fields)
+    cleaned = _cleaner(selection.fields)
     emails = [_emails(shape, paths.get(name)) for name in selection.email_sources]
-    is_active = _flag(shape, paths.get("is_active"))
-    prohibited = _flag(shape, paths.get("is_mailing_prohibited"))
-    contact_prohibited = _flag(shape, paths.get("default_contact.is_mailing_prohibited") if strict else None)
     contacts = _contacts(selection, paths, shape) if selection.contacts else None
 
     def translate(row: Any) -> Party:
+        found = read(row)
+        is_active, prohibited, contact_prohibited, key = found[width:]
         return Party(
-            code(row) or "",
-            is_active(row) is not False,
-            prohibited(row) is True or contact_prohibited(row) is True,
-            tuple([read(row) for read in emails]),
-            values(row),
+            (key.strip() if type(key) is str else None) or code(row) or "",
+            is_active is True or flag(is_active) is not False,
+            (prohibited is not False and flag(prohibited) is True)
+            or (contact_prohibited is not False and flag(contact_prohibited) is True),
+            tuple([email(row) for email in emails]),
+            cleaned(found[:width]),
             () if contacts is None else contacts(row),
         )
 
@@ -98,53 +104,47 @@ def _contacts(selection: Selection, paths: Mapping[str, Path], shape: Shape) -> 
     if not inside or "contacts" not in shape.inner:
         return lambda _: ()
     rows, person = shape.rows(_CONTACTS)
-    code = _one(person, inside.get("contact.code"))
-    emails = [_emails(person, inside.get(f"contact.{name}")) for name in ("email", "relationship_email")]
-    prohibited = _flag(person, inside.get("contact.is_mailing_prohibited"))
-    values = _values(person, selection.contact_fields, inside)
+    always = ("contact.email", "contact.relationship_email", "contact.is_mailing_prohibited", "contact.code")
+    width = len(selection.contact_fields)
+    read = values_of(person, [inside.get(name) for name in (*selection.contact_fields, *always)])
+    cleaned = _cleaner(selection.contact_fields)
 
-    def translate(row: Any) -> tuple[Contact, ...]:
-        return tuple(
-            [
-                Contact(
-                    text(code(child)) or "",
-                    tuple([email for read in emails for email in read(child)]),
-                    prohibited(child) is True,
-                    values(child),
-                )
-                for child in rows(row)
-            ]
-        )
+    def one(child: Any) -> Contact:
+        found = read(child)
+        email, own_email, prohibited, code = found[width:]
+        emails = tuple([given for raw in (email, own_email) if (given := text(raw)) is not None])
+        return Contact(text(code) or "", emails, flag(prohibited) is True, cleaned(found[:width]))
 
-    return translate
+    return lambda row: tuple([one(child) for child in rows(row)])
 
 
-def _values(shape: Shape, names: Sequence[str], paths: Mapping[str, Path]) -> Callable[[Any], tuple[Value, ...]]:
-    """All values of a row in the order of `names`; a boolean field is read as one whatever X3 makes of it."""
-    reads = [(_one(shape, paths.get(name)), flag if name.rpartition(".")[2] in _FLAGS else scalar) for name in names]
-    return lambda row: tuple([clean(read(row)) for read, clean in reads])
+def _cleaner(names: Sequence[str]) -> Callable[[Sequence[Any]], tuple[Value, ...]]:
+    """Raw values become ours: texts stripped, blanks None; flags and dates by their own rules."""
+    special = [(place, clean) for place, name in enumerate(names) if (clean := _special(name)) is not None]
+
+    def cleaned(found: Sequence[Any]) -> tuple[Value, ...]:
+        values: list[Any] = [(value.strip() or None) if type(value) is str else value for value in found]
+        for place, clean in special:
+            values[place] = clean(values[place])
+        return tuple(values)
+
+    return cleaned
 
 
-def _one(shape: Shape, path: Path | None) -> Getter:
-    return _nothing if path is None else shape.one(path)
-
-
-def _nothing(_: Any) -> None:
-    return None
-
-
-def _flag(shape: Shape, path: Path | None) -> Callable[[Any], bool | None]:
-    if path is None:
-        return _nothing
-    read = shape.one(path)
-    return lambda row: flag(read(row))
+def _special(name: str) -> Callable[[Any], Value] | None:
+    if name.rpartition(".")[2] in _FLAGS:
+        return flag
+    return scalar if name in _DATES or name.startswith("custom.") else None
 
 
 def _emails(shape: Shape, path: Path | None) -> Callable[[Any], tuple[str, ...]]:
     """Raw slots in order, blanks left out."""
     if path is None:
         return lambda _: ()
-    if not any(step.many for step in path):
+    slots = slot_texts(shape, path)
+    if slots is not None:
+        return slots
+    if not any(step.many and step.index is None for step in path):
         read = shape.one(path)
         return lambda row: () if (found := text(read(row))) is None else (found,)
     every = shape.all(path)
