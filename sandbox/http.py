@@ -76,6 +76,8 @@ class SandboxApp:
         self.faults = faults
         self.in_process = in_process
         self.date: Callable[[], bytes] | None = None
+        self.enter: Callable[[Request], Answer | None] | None = None
+        self.leave: Callable[[Request], None] | None = None
         self.on_shutdown: Callable[[], Awaitable[None]] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -89,6 +91,17 @@ class SandboxApp:
         if request.path.startswith("/_sandbox"):
             await self._send(request, await self.control(request), send)
             return
+        refused = self.enter(request) if self.enter is not None else None
+        try:
+            if refused is not None:
+                await self._send(request, refused, send)
+            else:
+                await self._serve(request, receive, send)
+        finally:
+            if self.leave is not None:
+                self.leave(request)
+
+    async def _serve(self, request: Request, receive: Receive, send: Send) -> None:
         fault = self.faults.take(request.method, request.path)
         if fault is not None and fault.kind in ("hang", "close"):
             await self._cut(fault, receive, send)
@@ -100,7 +113,7 @@ class SandboxApp:
             return
         request.fault = fault
         answer = await self.vendor(request)
-        remaining = answer.delay_seconds - (time.monotonic() - arrived)
+        remaining = answer.delay_seconds - (time.monotonic() - request.arrived)
         if remaining > 0:
             await asyncio.sleep(remaining)
         if fault is None:

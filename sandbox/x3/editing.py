@@ -119,7 +119,7 @@ def _create(state: X3State, stream: str, side: _Side, patch: PartyPatch, now: in
             website=" ", fax=" ", is_default=True,
         )
     )  # fmt: skip
-    shared = {
+    shared: dict[str, Any] = {
         "id": code, "created": now, "stamp": now, "active": True, "category": patch.category or "DOM",
         "currency": patch.currency or "EUR", "payment_term": "FR30NET", "groups": ("NEW",),
         "default_address": f"{code}~{patch.address_code}", "default_contact": None,
