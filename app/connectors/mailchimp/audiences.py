@@ -125,8 +125,16 @@ class MailchimpAudience:
         return await self._whole(row)
 
     async def archive(self, hash_: bytes) -> None:
-        """Hide the member, reversibly; an absent one counts as done."""
-        await self._absent_is_done("DELETE", self._path(hash_))
+        """Hide the member, reversibly; an absent or archived one counts as done."""
+        try:
+            await self._absent_is_done("DELETE", self._path(hash_))
+        except MemberRefused as refused:
+            if refused.code != "not_allowed":
+                raise
+            # Mailchimp answers 405 for a member that is archived already, as after a repeated call.
+            found = await self.read(hash_)
+            if found is not None and found.status != "archived":
+                raise
 
     async def erase(self, hash_: bytes) -> None:
         """Delete a person for good; the address can never be imported again. An absent one counts as done."""
@@ -160,8 +168,19 @@ class MailchimpAudience:
 
         Every member comes at least once, a few may come twice. `whole` adds merge fields and all tags.
         """
+        archived_seen = False
+        async for rows in self._pages(since, whole, {}):
+            archived_seen = archived_seen or any(row.status == "archived" for row in rows)
+            yield rows
+        if not archived_seen:  # whether an unfiltered list holds archived members is not documented
+            async for rows in self._pages(since, whole, {"status": "archived"}):
+                yield rows
+
+    async def _pages(
+        self, since: datetime | None, whole: bool, chosen: Mapping[str, str]
+    ) -> AsyncIterator[Sequence[MirrorRow]]:
         fields = _WHOLE_FIELDS if whole else _MEMBER_FIELDS
-        params: dict[str, str | int] = {"count": PAGE_ROWS, "sort_field": "timestamp_opt", "sort_dir": "ASC"}
+        params: dict[str, str | int] = {"count": PAGE_ROWS, "sort_field": "timestamp_opt", "sort_dir": "ASC", **chosen}
         params["fields"] = ",".join([*(f"members.{name}" for name in fields), "total_items"])
         if since is not None:
             params["since_last_changed"] = since.isoformat()
@@ -170,7 +189,8 @@ class MailchimpAudience:
             return await self._client.ask(f"{self._root}/members", _members, {**params, "offset": offset})
 
         async for rows in all_pages(fetch):
-            yield [await self._whole(row) for row in rows] if whole else [mirror_row(row) for row in rows]
+            if rows:
+                yield [await self._whole(row) for row in rows] if whole else [mirror_row(row) for row in rows]
 
     async def _whole(self, row: MemberRow) -> MirrorRow:
         """The row with all its tags; answers list 50 at most."""

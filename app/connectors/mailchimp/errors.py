@@ -26,6 +26,7 @@ SENTENCES = {
     "invalid_address": "Mailchimp does not accept this e-mail address; correct it in Sage X3.",
     "address_fixed": "Mailchimp does not let the address of a store customer change.",
     "product_missing": "A product of the order is not in the store.",
+    "not_allowed": "Mailchimp does not allow this for a member in its present state.",
     "member_gone": "The member is no longer in the audience.",
     "rejected": "Mailchimp refused the record.",
 }

@@ -41,6 +41,8 @@ def failure_of_answer(path: str, response: httpx.Response, *, oauth: bool) -> Co
         return _forbidden(document, detail, oauth)
     if status == 404:
         return _gone(path, detail)
+    if status == 405 and _MEMBER_PATH.match(path):
+        return refusal_of("not_allowed", detail)
     if status == 429:
         wait = _retry_after(response)
         return Transient("mailchimp_busy", "Mailchimp is busy with other requests.", detail, retry_after=wait)

@@ -127,6 +127,17 @@ async def test_archiving_and_erasing_the_absent_count_as_done() -> None:
     assert asked(script) == [("DELETE", PATH), ("POST", f"{PATH}/actions/delete-permanent")]
 
 
+async def test_archiving_the_archived_counts_as_done_but_a_member_that_cannot_be_removed_is_refused() -> None:
+    stays = problem(405, "Method Not Allowed", "This list member cannot be removed. Please contact support.")
+    script = Script(stays, ok(a_member(status="archived")))
+    await script.audience().archive(ADA)
+    assert [method for method, _ in asked(script)] == ["DELETE", "GET"]
+
+    with pytest.raises(RecordRejected) as raised:
+        await Script(stays, ok(a_member(status="cleaned"))).audience().archive(ADA)
+    assert raised.value.code == "not_allowed"
+
+
 async def test_a_member_is_unsubscribed_by_its_status_alone() -> None:
     script = Script(ok(a_member(status="unsubscribed")))
     assert (await script.audience().unsubscribe(ADA)).status == "unsubscribed"

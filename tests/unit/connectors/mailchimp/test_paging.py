@@ -77,9 +77,22 @@ async def test_the_request_asks_for_little_and_in_a_steady_order() -> None:
 
 async def test_whole_members_bring_merge_fields_and_tags() -> None:
     member = a_member(merge_fields={"FNAME": "Ada", "N": 3}, tags=[{"id": 1, "name": "vip"}], tags_count=1)
-    script = Script(ok({"members": [member], "total_items": 1}))
+    script = Script(ok({"members": [member], "total_items": 1}), ok({"members": [], "total_items": 0}))
     (row,) = [row async for rows in script.audience().members(since=None, whole=True) for row in rows]
     assert (row.merge_fields, row.tags) == ({"FNAME": "Ada", "N": 3}, ("vip",))
+
+
+@pytest.mark.parametrize("listed", [True, False])
+async def test_archived_members_come_whether_or_not_an_unfiltered_list_holds_them(listed: bool) -> None:
+    def page(request: httpx.Request) -> httpx.Response:
+        live, gone = [a_member("a@x.test")], [a_member("z@x.test", status="archived")]
+        chosen = gone if request.url.params.get("status") == "archived" else live + gone * listed
+        return ok({"members": chosen, "total_items": len(chosen)})
+
+    script = Script(page)
+    rows = [row async for page_rows in script.audience().members(since=None) for row in page_rows]
+    assert sorted((row.email, row.status) for row in rows) == [("a@x.test", "transactional"), ("z@x.test", "archived")]
+    assert len(script.requests) == (1 if listed else 2)
 
 
 async def test_stopping_early_leaves_no_request_behind() -> None:
