@@ -13,7 +13,7 @@ async def destroy_data_key(db: AsyncSession, tenant_id: UUID) -> bool:
     """Overwrite the wrapped data key; false when there is no such tenant. Once committed, nothing that was sealed
     for the tenant can be opened again, in backups made later neither."""
     statement = update(Tenant).where(col(Tenant.id) == tenant_id).values(data_key=b"", data_key_id="destroyed")
-    return (await db.execute(statement)).rowcount == 1  # type: ignore[attr-defined]  # a cursor result: it is an update
+    return (await db.execute(statement.returning(col(Tenant.id)))).first() is not None
 
 
 async def delete_tenant_rows(db: AsyncSession, tenant_id: UUID) -> None:

@@ -1,0 +1,80 @@
+"""What a Mailchimp connection holds: audiences, their merge fields, stores."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Path
+from fastapi.responses import Response
+
+from app.api.answers import answer
+from app.api.deps import Access, ObjectId, Viewing
+from app.api.paging import Page
+from app.api.problems import Invalid
+from app.api.schemas.connections import AudiencePublic, MergeFieldPublic, StorePublic
+from app.db.connections import Connection
+
+router = APIRouter(prefix="/v1/tenants/{tenant_id}/connections/{id}", tags=["connections"])
+
+AudienceId = Annotated[str, Path(pattern=r"^[A-Za-z0-9]{1,50}$", description="Mailchimp's list id.")]
+
+
+async def _mailchimp(access: Access, connection_id: UUID) -> Connection:
+    async with access.work() as work:
+        row = await work.get(Connection, connection_id)
+    if row.system != "mailchimp":
+        raise Invalid("Only a Mailchimp connection has these.", code="wrong_system")
+    return row
+
+
+@router.get("/audiences", response_model=Page[AudiencePublic], summary="List audiences")
+async def list_audiences(access: Viewing, connection_id: ObjectId) -> Response:
+    """All of them on one page. 409 when the connection needs attention, 503 when Mailchimp does not answer."""
+    row = await _mailchimp(access, connection_id)
+    found = await access.resources.opener.account(access.keys, row).lists()
+    items = [
+        AudiencePublic(
+            id=audience.id,
+            name=audience.name,
+            double_optin=audience.double_optin,
+            member_count=audience.stats.member_count,
+            unsubscribe_count=audience.stats.unsubscribe_count,
+            cleaned_count=audience.stats.cleaned_count,
+        )
+        for audience in found
+    ]
+    return answer(Page(items=items, next_cursor=None))
+
+
+@router.get("/audiences/{audience_id}/merge-fields", response_model=Page[MergeFieldPublic], summary="List merge fields")
+async def list_merge_fields(access: Viewing, connection_id: ObjectId, audience_id: AudienceId) -> Response:
+    """All of them on one page."""
+    row = await _mailchimp(access, connection_id)
+    audience = access.resources.opener.audience(access.keys, row, audience_id, interactive=True)
+    items = [
+        MergeFieldPublic(
+            tag=field.tag,
+            name=field.name,
+            type=field.type,
+            required=field.required,
+            choices=list(field.options.choices),
+        )
+        for field in await audience.merge_fields()
+    ]
+    return answer(Page(items=items, next_cursor=None))
+
+
+@router.get("/stores", response_model=Page[StorePublic], summary="List stores")
+async def list_stores(access: Viewing, connection_id: ObjectId) -> Response:
+    """All of them on one page."""
+    row = await _mailchimp(access, connection_id)
+    items = [
+        StorePublic(
+            id=store.id,
+            name=store.name,
+            audience_id=store.list_id,
+            currency_code=store.currency_code,
+            is_syncing=store.is_syncing,
+        )
+        for store in await access.resources.opener.account(access.keys, row).stores()
+    ]
+    return answer(Page(items=items, next_cursor=None))

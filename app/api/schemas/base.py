@@ -1,0 +1,79 @@
+"""What every request and answer shares: no unknown properties, bounded text, instants in UTC."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints
+
+_ZONES = frozenset(available_timezones())
+
+
+class Request(BaseModel):
+    """A body as it may come in; what it does not name is refused, so that a typing error never passes for a value."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True, str_max_length=65_536)
+
+
+class Answer(BaseModel):
+    """A body as it goes out: every field is always there."""
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("Must not hold control characters.")
+    return text
+
+
+def _time_zone(name: str) -> str:
+    if name not in _ZONES:
+        raise ValueError("Must be the name of an IANA time zone, such as Europe/Paris.")
+    ZoneInfo(name)
+    return name
+
+
+def _uuid(value: Any) -> Any:
+    """Strict models take no text for a UUID, JSON has nothing else."""
+    if isinstance(value, str):
+        if len(value) != 36:
+            raise ValueError("Must be a UUID.")
+        try:
+            return UUID(value)
+        except ValueError:
+            raise ValueError("Must be a UUID.") from None
+    return value
+
+
+def _instant(value: Any) -> Any:
+    if isinstance(value, str) and len(value) <= 40:
+        try:
+            parsed = datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError("Must be an instant such as 2026-01-31T08:00:00Z.") from None
+        if parsed.tzinfo is None or not 1970 <= parsed.year <= 2200:
+            raise ValueError("Must be an instant with a time zone, between 1970 and 2200.")
+        return parsed
+    return value
+
+
+def text(most: int, *, pattern: str | None = None, least: int = 1) -> Any:
+    """A text of `least` to `most` characters that can be printed."""
+    return Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, min_length=least, max_length=most, pattern=pattern),
+        AfterValidator(_printable),
+    ]
+
+
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(_printable),
+]
+TimeZone = Annotated[str, Field(max_length=64, examples=["Europe/Paris"]), AfterValidator(_time_zone)]
+Id = Annotated[UUID, BeforeValidator(_uuid)]
+Instant = Annotated[datetime, BeforeValidator(_instant)]
+Secret = Annotated[SecretStr, Field(min_length=1, max_length=8192)]

@@ -1,0 +1,127 @@
+"""A Connection row becomes a live connector: its credential is opened here and nowhere else."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from app.connections.pacers import Pacers
+from app.connections.tokens import PostgresTokenStore
+from app.connections.vault import TenantKeys, Vault
+from app.connectors.mailchimp.accounts import MailchimpAccount
+from app.connectors.mailchimp.audiences import MailchimpAudience
+from app.connectors.mailchimp.client import MailchimpClient
+from app.connectors.mailchimp.opening import open_client
+from app.connectors.mailchimp.verify import verify as verify_mailchimp
+from app.connectors.sage_x3.access import Clients
+from app.connectors.sage_x3.opening import open_source
+from app.connectors.sage_x3.reader import X3Source
+from app.connectors.sage_x3.verify import verify as verify_sage_x3
+from app.db.connections import Connection
+from app.db.engine import Database
+from app.domain.errors import NeedsTenant
+from app.domain.party import Selection
+from app.domain.verification import Verification
+
+CREDENTIAL = "credential"
+"""The vault field under which a connection's secret is sealed; its row is the connection's id."""
+
+_INTERACTIVE_SECONDS = 15.0
+_INTERACTIVE_ATTEMPTS = 2
+
+
+def seal_credential(keys: TenantKeys, connection_id: UUID, credential: Mapping[str, Any]) -> bytes:
+    return keys.seal(msgspec.json.encode(credential), connection_id, CREDENTIAL)
+
+
+def open_credential(keys: TenantKeys, connection_id: UUID, sealed: bytes | None) -> dict[str, Any]:
+    """Raises NeedsTenant when there is none, CannotOpen when it is not this connection's."""
+    if sealed is None:
+        raise NeedsTenant("credential_missing", "This connection has no credential yet.", authorization=True)
+    return msgspec.json.decode(keys.open(sealed, connection_id, CREDENTIAL), type=dict[str, Any])
+
+
+class Opener:
+    """Opens connections of any tenant with what the process holds: clients, limiters, key ring."""
+
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        outbound: Clients,
+        pacers: Pacers,
+    ) -> None:
+        self.database = database
+        self.vault = vault
+        self.outbound = outbound
+        self.pacers = pacers
+
+    def source(self, keys: TenantKeys, connection: Connection, selection: Selection) -> X3Source:
+        """One stream of a Sage X3 connection; makes no call.
+
+        Raises:
+            NeedsTenant: not an X3 connection, or its settings or credential cannot work.
+        """
+        return open_source(selection=selection, facts=connection.facts, **self._sage_x3(keys, connection))
+
+    def _sage_x3(self, keys: TenantKeys, connection: Connection) -> dict[str, Any]:
+        """What open_source() and verify() of the connector have in common."""
+        if connection.system != "sage_x3" or connection.url is None:
+            raise NeedsTenant("wrong_system", "This needs a Sage X3 connection.")
+        credential = open_credential(keys, connection.id, connection.credential)
+        signed_in = connection.kind == "graphql_oauth" and "access_token" in credential
+        store = PostgresTokenStore(self.database, keys, connection.tenant_id, connection.id) if signed_in else None
+        return {
+            "kind": connection.kind,
+            "url": connection.url,
+            "settings": connection.settings,
+            "credential": credential,
+            "outbound": self.outbound,
+            "pacer": self.pacers.sage_x3(connection.id, connection.settings),
+            "token_store": store,
+        }
+
+    def account(self, keys: TenantKeys, connection: Connection) -> MailchimpAccount:
+        """What a person looks at: audiences and stores of a Mailchimp connection."""
+        return MailchimpAccount(self._client(keys, connection, interactive=True))
+
+    def audience(
+        self, keys: TenantKeys, connection: Connection, list_id: str, *, interactive: bool = False
+    ) -> MailchimpAudience:
+        """One audience of a Mailchimp connection; makes no call. `interactive` calls give up after seconds instead of
+        minutes.
+
+        Raises:
+            NeedsTenant: not a Mailchimp connection, no usable credential, or the data centre is not known.
+        """
+        return MailchimpAudience(self._client(keys, connection, interactive=interactive), list_id)
+
+    def _client(self, keys: TenantKeys, connection: Connection, *, interactive: bool) -> MailchimpClient:
+        parts = self._mailchimp(keys, connection)
+        if interactive:
+            parts |= {"budget_seconds": _INTERACTIVE_SECONDS, "attempts": _INTERACTIVE_ATTEMPTS}
+        return open_client(**parts)
+
+    def _mailchimp(self, keys: TenantKeys, connection: Connection) -> dict[str, Any]:
+        """What open_client() and verify() of the connector have in common."""
+        if connection.system != "mailchimp":
+            raise NeedsTenant("wrong_system", "This needs a Mailchimp connection.")
+        credential = open_credential(keys, connection.id, connection.credential)
+        base_url = connection.settings.get("base_url") or ""
+        return {
+            "kind": connection.kind,
+            "settings": connection.settings,
+            "credential": credential,
+            "facts": connection.facts,
+            "outbound_client": self.outbound.client(),
+            "pacer": self.pacers.mailchimp(connection.id, base_url, connection.facts),
+        }
+
+    async def verify(self, keys: TenantKeys, connection: Connection) -> Verification:
+        """Ping the real system. Raises NeedsTenant when there is nothing to ping with; vendors' failures are checks."""
+        if connection.system == "mailchimp":
+            return await verify_mailchimp(**self._mailchimp(keys, connection))
+        return await verify_sage_x3(
+            selection=Selection("customers"), facts=connection.facts, **self._sage_x3(keys, connection)
+        )

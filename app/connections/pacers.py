@@ -1,0 +1,49 @@
+"""One limiter per vendor account, shared by all workers and the API."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from redis.asyncio import Redis
+
+from app.connectors.pacing import Pacer, RedisPacer
+
+INTERACTIVE = 0
+BACKGROUND = 1
+
+_X3_CONCURRENCY = 2
+_X3_SECONDS = 60.0  # what an X3 call is given unless the connection says otherwise
+_MARGIN_SECONDS = 20.0
+_MAILCHIMP_LEASE_SECONDS = 150.0  # a Mailchimp call is given 130 s
+
+
+class Pacers:
+    """Makes the Pacer of an account. Mailchimp allows ten connections per user whoever of our tenants uses it, so
+    its key is the user (login id and data centre), not the connection. Source: Marketing API, "Rate limits"."""
+
+    def __init__(self, redis: "Redis", *, mailchimp_connections: int, priority: int = BACKGROUND) -> None:
+        self._redis = redis
+        self._mailchimp_connections = mailchimp_connections
+        self._priority = priority
+
+    def mailchimp(self, connection_id: UUID, base_url: str, facts: Mapping[str, object]) -> Pacer:
+        """Before verification has learnt whose key it is, the connection stands for itself."""
+        where, login = facts.get("data_centre") or base_url, facts.get("login_id")
+        user = f"{where}:{login}" if login else str(connection_id)
+        return RedisPacer(
+            self._redis,
+            f"mlc:pace:mailchimp:{user}",
+            self._mailchimp_connections,
+            lease_seconds=_MAILCHIMP_LEASE_SECONDS,
+            priority=self._priority,
+        )
+
+    def sage_x3(self, connection_id: UUID, settings: Mapping[str, object]) -> Pacer:
+        """At most `settings.max_concurrency` calls at once to the X3 of one connection; ERPs fall over easily."""
+        most, timeout = settings.get("max_concurrency"), settings.get("request_timeout_seconds")
+        return RedisPacer(
+            self._redis,
+            f"mlc:pace:sage-x3:{connection_id}",
+            most if isinstance(most, int) else _X3_CONCURRENCY,
+            lease_seconds=(timeout if isinstance(timeout, int | float) else _X3_SECONDS) + _MARGIN_SECONDS,
+            priority=self._priority,
+        )

@@ -1,0 +1,50 @@
+"""create_app(): the API with its resources and outer layers."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from fastapi import FastAPI
+
+from app.api.admission import Admission
+from app.api.application import assemble
+from app.api.bodies import Bodies
+from app.api.edge import Edge
+from app.api.rate_limits import RateLimits
+from app.resources import Resources, open_resources
+from app.settings import Settings
+from app.telemetry import set_up_logging
+
+log = structlog.get_logger(__name__)
+
+
+def create_app(settings: Settings | None = None, resources: Resources | None = None) -> FastAPI:
+    """The application. With `resources` it uses these and leaves them open; otherwise its lifespan opens its own."""
+    settings = settings or (resources.settings if resources is not None else Settings())
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if resources is not None:
+            yield
+            return
+        set_up_logging(settings.log_format)
+        async with open_resources(settings, interactive=True) as opened:
+            equip(app, opened)
+            log.info("api.started")
+            yield
+        log.info("api.stopped")
+
+    app = assemble(lifespan)
+    # The last one added is the outermost: id and log first, then the key, then the body.
+    app.add_middleware(Bodies, most_bytes=settings.max_body_bytes)
+    app.add_middleware(Admission)
+    app.add_middleware(Edge)
+    if resources is not None:
+        equip(app, resources)
+    return app
+
+
+def equip(app: FastAPI, resources: Resources) -> None:
+    """Give the application what its handlers work with."""
+    app.state.resources = resources
+    app.state.rate_limits = RateLimits(resources.redis, resources.settings.rate_limit_per_minute)

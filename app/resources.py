@@ -1,0 +1,55 @@
+"""Settings become pools, clients and keys: what both processes hold while they live."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from arq.connections import ArqRedis
+
+from app.connections.opening import Opener
+from app.connections.pacers import BACKGROUND, INTERACTIVE, Pacers
+from app.connections.vault import Vault
+from app.db.engine import Database, check_roles, open_database
+from app.http import Outbound, open_outbound
+from app.settings import Settings
+from app.sync.queue import Queue, open_redis
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """`opener` makes connectors whose calls go before those of loads when a person waits, see open_resources."""
+
+    settings: Settings
+    database: Database
+    vault: Vault
+    outbound: Outbound
+    redis: ArqRedis
+    queue: Queue
+    opener: Opener
+
+
+@asynccontextmanager
+async def open_resources(settings: Settings, *, interactive: bool = False) -> AsyncIterator[Resources]:
+    """Open everything and close it again. Redis may be absent: it is asked when first needed.
+
+    Raises:
+        UnsafeRole: the database would not keep tenants apart.
+        ValueError: keys or the egress list are malformed.
+    """
+    vault = Vault(settings.master_keys.get_secret_value())
+    outbound = open_outbound(egress_allow=settings.egress_allow, egress_allow_http=settings.egress_allow_http)
+    redis = open_redis(settings.redis_url.get_secret_value())
+    database = await open_database(settings.asyncpg_dsn)
+    pacers = Pacers(
+        redis,
+        mailchimp_connections=settings.mailchimp_connections,
+        priority=INTERACTIVE if interactive else BACKGROUND,
+    )
+    opener = Opener(database, vault, outbound, pacers)
+    try:
+        await check_roles(database)
+        yield Resources(settings, database, vault, outbound, redis, Queue(redis), opener)
+    finally:
+        await outbound.aclose()
+        await database.close()
+        await redis.aclose()
