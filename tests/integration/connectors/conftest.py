@@ -1,5 +1,6 @@
 """A Valkey of its own on a unix socket: these tests flush it, hang it and kill it."""
 
+import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -30,10 +31,21 @@ class OwnValkey:
         settings = ["--port", "0", "--unixsocket", str(self.socket), "--save", "", "--dir", str(self.socket.parent)]
         self._process = subprocess.Popen([_binary(), *settings], stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 10
-        while not self.socket.exists():
+        while not self._answers():
             assert self._process.poll() is None, "valkey ended at once"
             assert time.monotonic() < deadline, "valkey did not open its socket"
             time.sleep(0.01)
+
+    def _answers(self) -> bool:
+        """A socket file alone proves nothing: it is there before anybody listens."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(1)
+            try:
+                probe.connect(str(self.socket))
+                probe.sendall(b"PING\r\n")
+                return probe.recv(7) == b"+PONG\r\n"
+            except OSError:
+                return False
 
     def stop(self) -> None:
         if self._process is not None:
