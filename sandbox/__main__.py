@@ -58,12 +58,11 @@ async def main() -> None:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
         sys.stdout.flush()
 
-    task = asyncio.current_task()
-    assert task is not None
+    serving = asyncio.create_task(serve(options(sys.argv[1:]), ready))
     for sign in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(sign, task.cancel)
+        asyncio.get_running_loop().add_signal_handler(sign, serving.cancel)
     with contextlib.suppress(asyncio.CancelledError):
-        await serve(options(sys.argv[1:]), ready)
+        await serving
 
 
 if __name__ == "__main__":

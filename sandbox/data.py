@@ -168,8 +168,8 @@ class _Maker:
                 )
             )  # fmt: skip
 
-    def partner(self, code: str, place: tuple[object, ...], created: int, number: int, *, customer: bool) -> None:
-        country, _, currency, language = (str(part) for part in place[:4])
+    def partner(self, code: str, place: pools.Place, created: int, number: int, *, customer: bool) -> None:
+        country, _, currency, language = place[:4]
         first, second = self.pick(pools.COMPANY_WORDS), self.pick(pools.COMPANY_WORDS)
         self.folder.partners.append(
             Partner(
@@ -181,7 +181,7 @@ class _Maker:
             )
         )  # fmt: skip
 
-    def addresses(self, code: str, place: tuple[object, ...], created: int, number: int, into: list[Address]) -> str:
+    def addresses(self, code: str, place: pools.Place, created: int, number: int, into: list[Address]) -> str:
         first, last = number * 7 % len(pools.ASCII_FIRST), number * 13 % len(pools.ASCII_LAST)
         main = self.address(code, "MAIN", place, created, number, self.email(number, first, last), is_default=True)
         into.append(main)
@@ -195,7 +195,7 @@ class _Maker:
         self,
         owner: str,
         code: str,
-        place: tuple[object, ...],
+        place: pools.Place,
         created: int,
         number: int,
         email: str,
@@ -203,21 +203,18 @@ class _Maker:
         is_default: bool,
     ) -> Address:
         cities = place[4]
-        assert isinstance(cities, tuple)
         modulus = 90 if place[0] == "GB" else 9_000
         return Address(
             id=f"{owner}~{code}", created=created, stamp=created, owner=owner, code=code,
             description="Siège" if is_default else "Dépôt",
             lines=(f"{number % 300 + 1} {self.pick(pools.STREETS)}", self.text_or_blank("Bât. B"), " "),
-            postal_code=self.text_or_blank(str(place[6]).format(1000 % modulus + number % modulus)),
-            city=cities[int(self.rnd() * len(cities))], state=str(place[5]) or " ", country=str(place[0]),
+            postal_code=self.text_or_blank(place[6].format(1000 % modulus + number % modulus)),
+            city=cities[int(self.rnd() * len(cities))], state=place[5] or " ", country=place[0],
             emails=(email, " ", " ", " ", " "), phones=(self.text_or_blank(f"+33 1 {number % 10_000_000:07d}"), " "),
             website=self.text_or_blank(f"https://www.firm{number % 997}.test"), fax=" ", is_default=is_default,
         )  # fmt: skip
 
-    def contacts(
-        self, owner: str, place: tuple[object, ...], created: int, number: int, into: list[Contact]
-    ) -> str | None:
+    def contacts(self, owner: str, place: pools.Place, created: int, number: int, into: list[Contact]) -> str | None:
         """No, one or two contacts; returns the id of the default one."""
         if not self.chance(self.shares.contact):
             return None
@@ -238,7 +235,7 @@ class _Maker:
             default = default or row.id
         return default
 
-    def person(self, place: tuple[object, ...], created: int, number: int) -> str:
+    def person(self, place: pools.Place, created: int, number: int) -> str:
         code = f"P{number:08d}"
         first, last = number * 7 % len(pools.FIRST_NAMES), number * 13 % len(pools.LAST_NAMES)
         self.folder.persons.append(
@@ -246,7 +243,7 @@ class _Maker:
                 id=code, created=created, stamp=created, title=self.pick(pools.TITLES),
                 first_name=pools.FIRST_NAMES[first], last_name=pools.LAST_NAMES[last],
                 email=self.text_or_blank(f"{pools.ASCII_FIRST[first]}.{number}@home.test"), landline=" ",
-                mobile=f"+33 6 {number % 100_000_000:08d}", language=str(place[3]), country=str(place[0]),
+                mobile=f"+33 6 {number % 100_000_000:08d}", language=place[3], country=place[0],
                 prohibited=self.chance(self.shares.prohibited_person),
             )
         )  # fmt: skip

@@ -12,7 +12,7 @@ Kind = Literal[
     "slow", "truncated", "close_mid_body", "slow_drip", "apply_then_timeout",
     "drop_rows", "partial_data", "row_refusal", "empty_page", "repeated_cursor",
 ]  # fmt: skip
-"""Line 1 and 2: instead of the request; line 3: after the request was carried out; line 4: the handler plays its part."""
+"""Lines 1 and 2: instead of the request; line 3: after it was carried out; line 4: the handler plays its part."""
 
 Ready = tuple[int, bytes, str, tuple[tuple[bytes, bytes], ...]]
 
@@ -117,7 +117,7 @@ class Faults:
         return frozenset(code for fault in self.active if fault.kind == "row_refusal" for code in fault.codes)
 
     def _strikes(self, fault: Fault, method: str, path: str) -> bool:
-        if fault.method and fault.method != method or fault.path and not re.search(fault.path, path):
+        if (fault.method and fault.method != method) or (fault.path and not re.search(fault.path, path)):
             return False
         if fault.after > 0:
             fault.after -= 1

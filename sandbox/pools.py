@@ -36,7 +36,8 @@ STREETS = (
     "Avenue Foch",
     "Main St",
 )
-PLACES = (
+Place = tuple[str, str, str, str, tuple[str, ...], str, str]
+PLACES: tuple[Place, ...] = (
     # country, country name, currency, language, cities, state, postal code pattern
     ("FR", "France", "EUR", "FRA", ("PARIS", "LYON", "SAINT-ÉTIENNE", "BESANÇON"), "", "{:05d}"),
     ("DE", "Germany", "EUR", "GER", ("MÜNCHEN", "KÖLN", "BERLIN"), "", "{:05d}"),

@@ -10,13 +10,16 @@ from typing import Any
 import httpx
 
 from sandbox.http import Answer, Request, SandboxApp
-from sandbox.mailchimp import audience_parts, bulk, lists, members
+from sandbox.mailchimp import audience_parts, bulk, lists, members, stores
+from sandbox.mailchimp.batches import Batch, BatchDesk
 from sandbox.mailchimp.calls import Call, Handlers
 from sandbox.mailchimp.control import mailchimp_control
+from sandbox.mailchimp.oauth import LoginHost
 from sandbox.mailchimp.problems import Problem, key_invalid, not_found, too_many
 from sandbox.mailchimp.rendering import Renderer
 from sandbox.mailchimp.spec import Specification
 from sandbox.mailchimp.state import Account, MailchimpState, User
+from sandbox.mailchimp.webhooks import WebhookDesk
 
 WRITES_BULK = "postListsId"
 
@@ -26,9 +29,10 @@ def mailchimp_app(
 ) -> SandboxApp:
     """The ASGI application of one Mailchimp; `http` carries its webhooks."""
     server = MailchimpServer(state, http)
-    control = mailchimp_control(server.state)
+    control = mailchimp_control(state, server.webhooks)
     app = SandboxApp(server.answer, control.answer, state.faults, in_process=in_process)
     app.enter, app.leave = server.enter, server.leave
+    app.on_shutdown = server.webhooks.close
     return app
 
 
@@ -40,8 +44,12 @@ class MailchimpServer:
         self.http = http
         self.specification = Specification()
         self.renderers: dict[str, Renderer] = {}
+        self.webhooks = WebhookDesk(state, http)
+        self.batches = BatchDesk(state, self.call, self.batch_finished)
+        self.login_host = LoginHost(state)
         self.handlers: Handlers = {
             WRITES_BULK: bulk.post_list, **lists.HANDLERS, **members.HANDLERS, **audience_parts.HANDLERS,
+            **stores.HANDLERS, **self.batches.handlers, **self.webhooks.handlers,
         }  # fmt: skip
 
     def credential(self, request: Request) -> tuple[Account, User] | None:
@@ -74,7 +82,14 @@ class MailchimpServer:
         if known is not None and known[1].in_flight > 0:
             known[1].in_flight -= 1
 
+    def batch_finished(self, account: Account, batch: Batch) -> None:
+        self.webhooks.batch_finished(account, batch, self.batches.view(batch))
+
     async def answer(self, request: Request) -> Answer:
+        if request.path.startswith("/oauth2/"):
+            return self.login_host.answer(request)
+        if request.path.startswith("/results/"):
+            return self.batches.results(request)
         if not request.path.startswith("/3.0"):
             return not_found().answer()
         try:
@@ -107,6 +122,6 @@ class MailchimpServer:
         if operation.id == WRITES_BULK:
             delay = settings.batch_latency_seconds + settings.member_latency_seconds * len(body.members)
         remaining = delay - (time.monotonic() - request.arrived)
-        if remaining > 0:
+        if remaining > 0 and request.arrived:
             await asyncio.sleep(remaining)
         return answer

@@ -68,8 +68,7 @@ def decode(raw: bytes) -> BulkBody | None:
 
 def post_list(call: Call) -> Answer:
     """Create (and with `update_existing` change) members; always 200, refused rows are in `errors`."""
-    audience, body = call.audience(), call.body
-    assert isinstance(body, BulkBody)
+    audience, body = call.audience(), msgspec.convert(call.body, BulkBody)
     rules, renderer = Rules(call.state, audience), call.renderer(audience)
     rows = _deduplicated(body.members, allow=call.flag("skip_duplicate_check"))
     if call.fault is not None and call.fault.kind == "drop_rows":
@@ -112,25 +111,15 @@ def _write(
     members, settings = rules.audience.members, call.state.settings
     for row in rows:
         known = members.get(subscriber_hash(row.email_address))
-        if (
-            known is not None
-            and known.status == "archived"
-            and not settings.archived_exists
-            and not body.update_existing
-        ):
-            known_archived, known = known, None
-        else:
-            known_archived = None
+        returns = known is not None and known.status == "archived" and not settings.archived_exists
         try:
-            if known is None and known_archived is None:
+            if known is None:
                 created.append(_create(rules, row, skip_required))
-            elif known is not None and not body.update_existing:
-                errors.append(_exists(row.email_address))
+            elif body.update_existing or returns:
+                _update(rules, known, row, body, skip_required, silent=settings.silent_compliance)
+                (created if returns else updated).append(known)
             else:
-                target = known or known_archived
-                assert target is not None
-                _update(rules, target, row, body, skip_required, silent=settings.silent_compliance)
-                (created if known is None else updated).append(target)
+                errors.append(_exists(row.email_address))
         except RowRefused as refused:
             errors.append(_error(row.email_address, refused))
     return created, updated, errors
@@ -179,7 +168,8 @@ def _update(
 
 
 def _exists(email: str) -> dict[str, str]:
-    text = f"{email} is already a list member, do you want to update? please provide update_existing:true in the request body"
+    text = f"{email} is already a list member, do you want to update? "
+    text += "please provide update_existing:true in the request body"
     return {
         "email_address": email,
         "error": text,

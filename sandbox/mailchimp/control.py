@@ -9,11 +9,13 @@ from sandbox.http import Answer, Request, json_answer
 from sandbox.mailchimp.consent import Cause, ConsentMove
 from sandbox.mailchimp.rules import Rules
 from sandbox.mailchimp.state import Audience, MailchimpState, Member, iso, subscriber_hash
+from sandbox.mailchimp.stores import Store
+from sandbox.mailchimp.webhooks import WebhookDesk
 
 
-def mailchimp_control(state: MailchimpState) -> Control:
+def mailchimp_control(state: MailchimpState, webhooks: WebhookDesk) -> Control:
     """All control endpoints of one server."""
-    control, desk = Control(state.faults), _Desk(state)
+    control, desk = Control(state.faults), _Desk(state, webhooks)
     add = control.add
     add("GET", "members", desk.members)
     for name, status, cause in (
@@ -33,12 +35,17 @@ def mailchimp_control(state: MailchimpState) -> Control:
     add("PATCH", "settings", desk.settings)
     add("POST", "revoke", desk.revoke)
     add("POST", "reset", desk.reset)
+    add("GET", "deliveries", lambda _request, _body: json_answer(200, webhooks.deliveries))
+    add("GET", "webhooks", desk.hooks)
+    add("POST", "event", desk.event)
+    add("GET", "store", desk.store)
     return control
 
 
 class _Desk:
-    def __init__(self, state: MailchimpState) -> None:
+    def __init__(self, state: MailchimpState, webhooks: WebhookDesk) -> None:
         self.state = state
+        self.webhooks = webhooks
 
     def audience(self, list_id: str | None) -> Audience:
         for account in self.state.accounts:
@@ -196,3 +203,27 @@ class _Desk:
                 account.stores.clear()
                 account.batches.clear()
         return Answer(204)
+
+    def hooks(self, _request: Request, _body: Any) -> Answer:
+        """Every audience hook with its secret and whether it is switched off."""
+        found = [
+            hook for account in self.state.accounts for audience in account.audiences.values()
+            for hook in audience.webhooks.values()
+        ]  # fmt: skip
+        return json_answer(200, found)
+
+    def event(self, _request: Request, body: Any) -> Answer:
+        """Send an event of any type to the hooks that want it: `type`, `email` or none, `cause`, `data`."""
+        audience = self.audience(body.get("list"))
+        member = audience.members.get(subscriber_hash(body["email"])) if body.get("email") else None
+        self.webhooks.emit(audience, body["type"], member, body.get("cause", "user"), body.get("data", {}))
+        return Answer(204)
+
+    def store(self, request: Request, _body: Any) -> Answer:
+        """All of one store, or the names of all stores."""
+        stores = {id_: store for account in self.state.accounts for id_, store in account.stores.items()}
+        wanted = request.params().get("id")
+        if wanted is None:
+            return json_answer(200, {id_: store.values for id_, store in stores.items()})
+        store: Store = stores[wanted]
+        return json_answer(200, store)

@@ -73,12 +73,20 @@ def _address(_: MergeField, value: Any) -> Any:
     return {"addr1": "", "addr2": "", "city": "", "state": "", "zip": "", "country": "US"} | value
 
 
+_DATE, _BIRTHDAY = "Please enter a valid date", "Please enter a valid birthday"
 _CHECKS: dict[str, Callable[[MergeField, Any], Any]] = {
-    "text": _text, "phone": _text, "number": _number, "radio": _choice, "dropdown": _choice, "address": _address,
-    "date": _matching(_DATES, "Please enter a valid date"), "birthday": _matching(re.compile(r"\d{2}/\d{2}"), "Please enter a valid date"),
+    "text": _text,
+    "phone": _text,
+    "number": _number,
+    "radio": _choice,
+    "dropdown": _choice,
+    "address": _address,
+    "date": _matching(_DATES, _DATE),
+    "birthday": _matching(re.compile(r"\d{2}/\d{2}"), _BIRTHDAY),
     "zip": _matching(re.compile(r"\d{5}"), "Please enter a zip code (5 digits)"),
-    "url": _matching(_URL, "Please enter a valid URL"), "imageurl": _matching(_URL, "Please enter a valid URL"),
-}  # fmt: skip
+    "url": _matching(_URL, "Please enter a valid URL"),
+    "imageurl": _matching(_URL, "Please enter a valid URL"),
+}
 
 
 def checked(

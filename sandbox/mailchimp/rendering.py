@@ -42,7 +42,8 @@ class Renderer:
             '"stats":{"avg_open_rate":0,"avg_click_rate":0},"ip_signup":"","timestamp_signup":"%(created)s","ip_opt":"",'
             '"timestamp_opt":"%(opted)s","member_rating":2,"last_changed":"%(changed)s","language":%(language)s,'
             '"vip":%(vip)s,"email_client":"","location":{"latitude":0,"longitude":0,"gmtoff":0,"dstoff":0,'
-            '"country_code":"","timezone":"","region":""},"source":"API - Generic","tags_count":%(count)d,"tags":%(tags)s,'
+            '"country_code":"","timezone":"","region":""},"source":"API - Generic",'
+            '"tags_count":%(count)d,"tags":%(tags)s,'
             f'"list_id":"{audience.id}","_links":{_links(audience.id, settings.data_centre)}}}'
         )
         self.template = template.encode()
@@ -73,7 +74,8 @@ class Renderer:
                     b"interests": _encode(interests(member)) if has_interests else blank_interests,
                     b"created": iso(member.created).encode(), b"opted": iso(member.opted).encode(),
                     b"changed": iso(member.changed).encode(), b"language": _encode(member.language),
-                    b"vip": b"true" if member.vip else b"false", b"count": len(member.tags), b"tags": self.tags(member.tags),
+                    b"vip": b"true" if member.vip else b"false", b"count": len(member.tags),
+                    b"tags": self.tags(member.tags),
                 }
             )  # fmt: skip
         return made

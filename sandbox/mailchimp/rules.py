@@ -54,7 +54,14 @@ class Rules:
         )
         member.writes = 1
         state.written()
+        if status == "subscribed":
+            self._tell("subscribe", member)
         return member
+
+    def _tell(self, type_: str, member: Member, **extra: str) -> None:
+        """Let webhooks know, when there are any."""
+        if self.audience.webhooks and self.state.emit is not None:
+            self.state.emit(self.audience, type_, member, self.cause, extra)
 
     def update(self, member: Member, body: dict[str, Any], status: str | None, *, skip_required: bool = False) -> None:
         """Change a member; `status` None leaves it, an archived member stays archived. Raises RowRefused."""
@@ -67,6 +74,7 @@ class Rules:
         if "merge_fields" in body:
             member.merge_fields = values
             member.poisoned = False
+            self._tell("profile", member)
         if email is not None and email != member.email:
             self._move(member, email)
         self._apply(member, body)
@@ -125,6 +133,15 @@ class Rules:
                 member.opted = self.now
         member.status = status
         member.changed = self.now
+        match status:
+            case "subscribed":
+                self._tell("subscribe", member)
+            case "unsubscribed":
+                self._tell("unsubscribe", member, action="unsub", reason="manual", campaign_id="")
+            case "archived" | "forgotten":
+                self._tell("unsubscribe", member, action="delete", reason="manual", campaign_id="")
+            case "cleaned":
+                self._tell("cleaned", member, reason="hard", campaign_id="")
 
     def tag(self, member: Member, name: str) -> None:
         segment = self.audience.segment_named(name, self.now)
@@ -182,7 +199,7 @@ class Rules:
 
     def _move(self, member: Member, email: str) -> None:
         """Another address for the same person: the history goes along."""
-        audience, old = self.audience, member.hash
+        audience, old, old_email = self.audience, member.hash, member.email
         del audience.members[old]
         audience.left[old] = member.status
         member.email, member.hash = email, subscriber_hash(email)
@@ -191,6 +208,7 @@ class Rules:
         for id_ in member.tags:
             audience.segments[id_].members.discard(old)
             audience.segments[id_].members.add(member.hash)
+        self._tell("upemail", member, new_id=f"{member.person:010x}", new_email=email, old_email=old_email)
 
     def _merge(self, body: dict[str, Any], member: Member | None, *, skip_required: bool) -> dict[str, Any]:
         errors: MergeErrors = []

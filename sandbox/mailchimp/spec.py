@@ -67,11 +67,10 @@ class Specification:
 
     def find(self, method: str, path: str) -> tuple[Operation, tuple[str, ...]]:
         """The operation and its path parameters in order. Raises Problem 404 or 405."""
-        branch: _Branch | None = self._root
+        branch = self._root
         arguments: list[str] = []
         stripped = path.strip("/")
         for part in stripped.split("/") if stripped else ():
-            assert branch is not None
             following = branch.literals.get(part)
             if following is None:
                 following = branch.parameter
@@ -79,7 +78,7 @@ class Specification:
             if following is None:
                 raise not_found()
             branch = following
-        if branch is None or not branch.methods:
+        if not branch.methods:
             raise not_found()
         operation = branch.methods.get(method)
         if operation is None:
@@ -155,7 +154,8 @@ def _query_check(schema: dict[str, Any]) -> Check:
 
 
 _TYPES: dict[str, tuple[type, ...]] = {
-    "string": (str,), "integer": (int,), "number": (int, float), "boolean": (bool,), "object": (dict,), "array": (list,),
+    "string": (str,), "integer": (int,), "number": (int, float), "boolean": (bool,), "object": (dict,),
+    "array": (list,),
 }  # fmt: skip
 _NAMES = {
     str: "string",

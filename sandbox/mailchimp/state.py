@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from sandbox.faults import Faults
-from sandbox.mailchimp.consent import ConsentLedger
+from sandbox.mailchimp.consent import Cause, ConsentLedger
 
 FieldType = Literal[
     "text", "number", "address", "phone", "date", "url", "imageurl", "radio", "dropdown", "birthday", "zip"
@@ -53,6 +53,9 @@ class Settings(msgspec.Struct, kw_only=True):
     sign_webhooks: bool = True
     validate_webhooks: bool = True
     batch_result_seconds: int = 600
+    webhook_retry_seconds: tuple[float, ...] = (1, 2, 4, 8, 16)  # the vendor's grow over 75 minutes
+    redirect_uris: tuple[str, ...] = ()  # those registered; empty accepts any
+    owner_refuses: bool = False
     client_id: str = "sandbox-mailchimp-client"
     client_secret: str = "sandbox-mailchimp-secret"  # noqa: S105 - an example system's, printed at start
 
@@ -176,6 +179,10 @@ class Account(msgspec.Struct):
     batch_webhooks: dict[str, Any]
 
 
+Emit = Callable[[Audience, str, "Member | None", Cause, dict[str, str]], None]
+"""Tells webhooks: audience, event type, member, cause, further data."""
+
+
 class MailchimpState:
     """Everything one Mailchimp server holds; `clock` gives seconds since 1970 and may be replaced."""
 
@@ -190,6 +197,7 @@ class MailchimpState:
         self.first_write_at: float | None = None
         self.last_write_at: float | None = None
         self.next_person = 0
+        self.emit: Emit | None = None  # set by the webhook desk
         for number in range(1, accounts + 1):
             self.add_account(number)
 

@@ -3,7 +3,7 @@
 import secrets
 from html import escape
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 import httpx
 import msgspec

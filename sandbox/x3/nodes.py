@@ -155,12 +155,16 @@ def build(folder: Folder, generation: Generation) -> Schema:
             _slots("PartAddressPhone", "addressPhoneNumber", "TEL", "phoneType", "PhoneType", "landline"),
             _slots("PartCompanyName", "companyName", "BPRNAM"),
             Type("PartStatisticalGroup", {
-                "denormalizedIndex": leaf("Int", itemgetter(0)), "value": ref("MasterStatistic", itemgetter(1), "TSCCOD"),
+                "denormalizedIndex": leaf("Int", itemgetter(0)),
+                "value": ref("MasterStatistic", itemgetter(1), "TSCCOD"),
             }),
             Type("PartSalesRep", {
-                "denormalizedIndex": leaf("Int", itemgetter(0)), "salesRep": ref("MasterSalesRep", itemgetter(1), "REP"),
+                "denormalizedIndex": leaf("Int", itemgetter(0)),
+                "salesRep": ref("MasterSalesRep", itemgetter(1), "REP"),
             }),
-            Type("MasterSalesRep", {"_id": leaf("Id", str), "code": ref("MasterStatistic", str), "name": leaf("String", str)}),
+            Type("MasterSalesRep", {
+                "_id": leaf("Id", str), "code": ref("MasterStatistic", str), "name": leaf("String", str),
+            }),
         )
     }  # fmt: skip
     partner_of = folder.partners.rows.__getitem__
@@ -204,7 +208,10 @@ def _nodes(folder: Folder, types: dict[str, Type], generation: Generation) -> li
         table: Table[Any] = rows
         nodes += [
             Node(master, side, types[f"Master{upper}"], table, ("_id", "code.code", "code._id"), {}, own),
-            Node(master, f"{side}Address", types[f"Master{upper}Address"], addresses, ("_id",), by_owner, attrgetter("owner")),
+            Node(
+                master, f"{side}Address", types[f"Master{upper}Address"], addresses, ("_id",), by_owner,
+                attrgetter("owner"),
+            ),
             Node(
                 master, f"{side}Contact", types[f"Master{upper}Contact"], contacts, ("_id",),
                 by_owner | {"code.code": "person", "code._id": "person"}, attrgetter("owner"),

@@ -14,7 +14,16 @@ from sandbox.data import FIRST_STAMP
 from sandbox.data import Folder as Rows
 from sandbox.faults import Faults
 from sandbox.rows import (
-    Address, Contact, Customer, Invoice, InvoiceLine, Named, Partner, Person, Product, Supplier,
+    Address,
+    Contact,
+    Customer,
+    Invoice,
+    InvoiceLine,
+    Named,
+    Partner,
+    Person,
+    Product,
+    Supplier,
 )  # fmt: skip
 from sandbox.x3.tables import Table
 
