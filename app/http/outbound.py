@@ -154,7 +154,7 @@ def _tls(ca_pem: str | None, *, verify: bool) -> ssl.SSLContext:
     if ca_pem:
         try:
             context.load_verify_locations(cadata=ca_pem)
-        except (ssl.SSLError, ValueError):
+        except (ssl.SSLError, ValueError, TypeError):
             raise NeedsTenant("tls_ca_invalid", "tls_ca_pem holds no certificate in PEM form.") from None
     if not verify:
         context.check_hostname = False
