@@ -25,7 +25,10 @@ _TOKEN_ERROR = re.compile(r"Error\s+(\d+)")
 _REFUSED_ROW = re.compile(r"(?:customer|supplier|entityNumber|businessPartner):\s*([^,\s]+)", re.I)
 _VOLUME = re.compile(r"time[- ]?out|timed out|too (?:many|large|much|big|complex)|volume|exceed|limit|maximum", re.I)
 _RIGHTS = re.compile(r"unauthori[sz]ed|not authori[sz]ed|forbidden|permission|access denied", re.I)
-_UNKNOWN_FIELD = re.compile(r"Cannot query field [\"'](\w+)[\"']")
+_UNKNOWN_FIELD = re.compile(
+    r"Cannot query field [\"'](\w+)[\"']|Field [\"'](\w+)[\"'] must not have a selection"
+    r"|Field [\"'](\w+)[\"'] of type .{1,120} must have a selection"
+)  # the others: an object in one generation, a scalar in another
 
 
 class GraphQLError(msgspec.Struct, gc=False):
@@ -55,7 +58,7 @@ class QueryFailed(Exception):
 def query_failed(errors: Sequence[GraphQLError]) -> QueryFailed:
     """What the `errors` of one answer amount to; refused rows only when every error is one."""
     said = next((error.message for error in errors if error.message), "no reason given")[:300]
-    fields = [name for error in errors for name in _UNKNOWN_FIELD.findall(error.message)]
+    fields = [name for error in errors for found in _UNKNOWN_FIELD.findall(error.message) for name in found if name]
     if fields:
         return QueryFailed("unknown_field", said, fields=list(dict.fromkeys(fields)))
     codes = [_refused_row(error.message) for error in errors]

@@ -15,8 +15,7 @@ Dialect = Literal["json", "relaxed"]
 Condition = Mapping[str, object]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\u2028": "\\u2028", "\u2029": "\\u2029"}
-_ESCAPED = re.compile(r"[\\'\x00-\x1f\u2028\u2029]")
+_QUOTED = str.maketrans({"\\": "\\\\", "'": "\\'"})  # the only two escapes Sage documents
 
 
 def nested(path: Path, condition: object) -> dict[str, object]:
@@ -43,7 +42,7 @@ def encoded(value: object, dialect: Dialect) -> str:
 
 def _relaxed(value: object) -> str:
     if isinstance(value, str):
-        return "'" + _ESCAPED.sub(_escape, value) + "'"
+        return "'" + value.translate(_QUOTED) + "'"
     if isinstance(value, Mapping):
         return "{" + ",".join(f"{_key(str(key))}:{_relaxed(inner)}" for key, inner in value.items()) + "}"
     if isinstance(value, Sequence):
@@ -53,10 +52,6 @@ def _relaxed(value: object) -> str:
 
 def _key(name: str) -> str:
     return name if _NAME.fullmatch(name) else _relaxed(name)
-
-
-def _escape(found: "re.Match[str]") -> str:
-    return _ESCAPES.get(found[0]) or f"\\u{ord(found[0]):04x}"
 
 
 def ordered(*paths: Path, descending: bool = False) -> str:

@@ -169,8 +169,7 @@ class Probe:
             if not unknown:
                 break
             hit = {text: path for text, path in left.items() if any(step.name in unknown for step in path)}
-            if not hit:
-                return set()
+            hit = hit or left  # an error that names none of them: try each by itself
             doubtful |= hit
             left = {text: path for text, path in left.items() if text not in hit}
         alone = {text for text, path in doubtful.items() if not await self._unknown({text: path})}

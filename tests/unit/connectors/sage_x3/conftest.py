@@ -90,7 +90,7 @@ class FakeX3:
 
 def fake_x3(settings: Settings | None = None, customers: int = 120, suppliers: int = 30) -> FakeX3:
     state = X3State(generate(customers=customers, suppliers=suppliers, seed=7), settings)
-    transport = httpx.ASGITransport(x3_app(state))  # type: ignore[arg-type]  # httpx spells ASGI more loosely
+    transport = httpx.ASGITransport(x3_app(state))
     return FakeX3(state, httpx.AsyncClient(transport=transport))
 
 
