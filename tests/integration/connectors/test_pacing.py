@@ -28,7 +28,7 @@ async def leases(redis: Redis) -> int:
 
 
 async def until(redis: Redis, key: str, value: bytes) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while await redis.get(key) != value:
         assert time.monotonic() < deadline, f"{key} never became {value!r}"
         await asyncio.sleep(0.01)
@@ -69,24 +69,23 @@ async def test_the_leases_of_a_killed_holder_expire(own_valkey: OwnValkey, redis
     await asyncio.to_thread(holder.wait)
     assert await leases(redis) == 2
 
-    started = time.monotonic()
-    await asyncio.wait_for(Inside().visit(RedisPacer(redis, "acc", 2)), 5)
-    assert time.monotonic() - started < 3
-    assert await leases(redis) == 0
+    pacer, inside = RedisPacer(redis, "acc", 2), Inside()
+    await asyncio.wait_for(asyncio.gather(*(inside.visit(pacer, 1.5) for _ in range(2))), 30)
+    assert inside.most == 2
 
 
 async def test_the_ticket_of_a_killed_waiter_does_not_block_those_behind(own_valkey: OwnValkey, redis: Redis) -> None:
     pacer = RedisPacer(redis, "acc", 1)
     async with pacer.slot():
         waiter = a_worker(own_valkey.url, limit=1, tasks=1, rounds=1, seconds=60)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while await redis.zcard("{acc}:queue") == 0:
             assert time.monotonic() < deadline
             await asyncio.sleep(0.01)
         waiter.kill()
         await asyncio.to_thread(waiter.wait)
 
-    await asyncio.wait_for(Inside().visit(pacer), 6)
+    await asyncio.wait_for(Inside().visit(pacer), 30)
 
 
 async def test_a_flushed_redis_never_lets_one_process_exceed_the_limit(redis: Redis) -> None:
@@ -124,8 +123,8 @@ async def test_waiters_are_served_in_turn_and_interactive_ones_first(redis: Redi
 async def test_a_person_in_another_process_overtakes_a_waiting_load(own_valkey: OwnValkey, redis: Redis) -> None:
     load = a_worker(own_valkey.url, limit=1, tasks=4, rounds=5, seconds=0.15)
     await until(redis, "calls", b"2")
-    await asyncio.wait_for(Inside().visit(RedisPacer(redis, "acc", 1, priority=0)), 1.0)
-    assert int(await redis.get("calls")) <= 5
+    async with asyncio.timeout(30), RedisPacer(redis, "acc", 1, priority=0).slot():
+        assert int(await redis.get("calls")) <= 5
     await asyncio.to_thread(load.wait, 30)
 
 
@@ -140,14 +139,14 @@ async def test_cancellation_leaves_no_lease_and_no_ticket(redis: Redis, delay: f
 
     assert await leases(redis) == 0
     assert await redis.zcard("{acc}:queue") == 0
-    await asyncio.wait_for(asyncio.gather(*(Inside().visit(pacer) for _ in range(4))), 5)
+    await asyncio.wait_for(asyncio.gather(*(Inside().visit(pacer) for _ in range(4))), 30)
 
 
 async def test_without_redis_two_at_once_go_on_and_recover(own_valkey: OwnValkey, redis: Redis) -> None:
     pacer, inside = RedisPacer(redis, "acc", 6), Inside()
     own_valkey.stop()
     try:
-        await asyncio.wait_for(asyncio.gather(*(inside.visit(pacer) for _ in range(10))), 10)
+        await asyncio.wait_for(asyncio.gather(*(inside.visit(pacer) for _ in range(10))), 30)
     finally:
         own_valkey.start()
     assert inside.most == 2
