@@ -165,7 +165,7 @@ def check(arguments: list[str]) -> int:
         "lint": lambda: run([python, "-m", "ruff", "check", "--quiet", "."]),
         "types": lambda: run([python, "-m", "mypy", "--no-error-summary"]),
         "imports": lambda: run([str(PROGRAMS / "lint-imports"), "--no-logo"]),
-        "openapi.json": lambda: run([python, "-m", "app.openapi", "--check"]),
+        "openapi.json": lambda: run([str(PROGRAMS / "ml-connector"), "openapi", "--check"]),
         "locks": check_locks,
     }
     chosen = arguments or list(steps)
@@ -223,7 +223,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "test": test,
     "check": check,
     "bench": hand_over("python", "-m", "bench"),
-    "openapi": hand_over("python", "-m", "app.openapi"),
+    "openapi": hand_over("ml-connector", "openapi"),
     "lock": lock,
     "install": lambda _: 0,
 }

@@ -1,15 +1,24 @@
 """`ml-connector openapi`: the published description of the API."""
 
-import subprocess
-import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from app.cli.output import console, fail
+
 
 def openapi(
-    check: Annotated[bool, typer.Option("--check", help="Only say whether the file here is current.")] = False,
+    path: Annotated[Path, typer.Argument(help="The file.")] = Path("openapi.json"),
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing, only say whether the file is current.")
+    ] = False,
 ) -> None:
-    """Write openapi.json into this folder, from the code."""
-    argv = [sys.executable, "-P", "-m", "app.openapi", *(["--check"] if check else [])]
-    raise typer.Exit(subprocess.run(argv, check=False).returncode)  # noqa: S603  # our own interpreter and module
+    """Write openapi.json from the code."""
+    from app.openapi import document  # it brings the whole API along
+
+    if not check:
+        path.write_text(document(), encoding="utf-8")
+    elif not path.exists() or path.read_text(encoding="utf-8") != document():
+        fail(f"{path} is not what the code says: ml-connector openapi {path}")
+    console.print(f"{path} is current.", highlight=False)

@@ -171,7 +171,7 @@ SCRIPT = """
 
     async def main():
         async with running_system(Path(sys.argv[1]), port=0, logs_to_files=True) as system:
-            print(json.dumps([process.pid for process in system.processes.values()]), flush=True)
+            print("pids", json.dumps([process.pid for process in system.processes.values()]), flush=True)
             await system.wait()
 
     asyncio.run(main())
@@ -185,7 +185,7 @@ async def test_everything_ends_when_the_supervisor_is_killed(data_dir: Path) -> 
         stderr=subprocess.DEVNULL,
         text=True,
     )
-    pids: list[int] = json.loads(line_with(process, "["))
+    pids: list[int] = json.loads(line_with(process, "pids").partition(" ")[2])
     pids.append(int((data_dir / "postgres" / "postmaster.pid").read_text().splitlines()[0]))
 
     process.kill()
