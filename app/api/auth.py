@@ -25,7 +25,8 @@ _LOOK_UP = """
 select k.tenant_id, k.id, k.role, k.secret_hash, t.data_key, t.data_key_id,
        k.last_used_at is null or k.last_used_at < clock_timestamp() - interval '1 minute' as is_stale
   from api_key k join tenant t on t.id = k.tenant_id
- where k.key_id = $1 and k.revoked_at is null and (k.expires_at is null or k.expires_at > clock_timestamp())
+ where k.key_id = $1 and t.data_key <> '' and k.revoked_at is null
+   and (k.expires_at is null or k.expires_at > clock_timestamp())
 """
 _USED = "update api_key set last_used_at = clock_timestamp() where tenant_id = $1 and id = $2"
 

@@ -90,7 +90,7 @@ class Claim:
             "location": headers.get("location"),
             "body": keys.seal(kept, _row(self.place), FIELD),
         }
-        if (await db.execute(_KEEP, values)).rowcount != 1:  # type: ignore[attr-defined]  # a cursor result: it is an update
+        if (await (await db.connection()).execute(_KEEP, values)).rowcount != 1:
             raise Conflict("The request took so long that it was started again.", code="idempotency_lost")
 
 
@@ -125,15 +125,16 @@ async def claimed(
     }
     request_hash = hashlib.sha256(request.url.query.encode() + b"\x00" + await request.body()).digest()
     async with database.session(tenant_id) as db:
-        mine = (await db.execute(_TAKE, {**place, "hash": request_hash})).scalar_one_or_none()
-        known = None if mine else (await db.execute(_READ, place)).mappings().one_or_none()
+        connection = await db.connection()
+        mine = (await connection.execute(_TAKE, {**place, "hash": request_hash})).scalar_one_or_none()
+        known = None if mine else (await connection.execute(_READ, place)).mappings().one_or_none()
     if mine is None:
         raise await _answered_before(known, request_hash, place, keys_of)
     try:
         yield Claim(place, mine)
     finally:
         async with database.session(tenant_id) as db:
-            await db.execute(_RELEASE, {**place, "mine": mine})
+            await (await db.connection()).execute(_RELEASE, {**place, "mine": mine})
 
 
 async def _answered_before(

@@ -136,7 +136,7 @@ async def delete_sync(access: Administering, sync_id: ObjectId) -> Response:
         if (await work.db.exec(active.limit(1))).first() is not None:
             raise Conflict("A run of this sync is under way; cancel it first.", code="run_active")
         for table in (Record, ChangePage):
-            await work.db.execute(
+            await work.db.exec(
                 delete(table).where(col(table.tenant_id) == access.tenant_id, col(table.sync_id) == sync_id)
             )
         await work.db.delete(sync)

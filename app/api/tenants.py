@@ -4,13 +4,25 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 from uuid import UUID, uuid4
 
+import structlog
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from sqlalchemy import tuple_
 from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.api.answers import answer, no_content
-from app.api.deps import Administering, OnlyOperator, ResourcesDep, Viewing, for_operator, get_resources, tenant_keys
+from app.api.auth import Caller, Role
+from app.api.deps import (
+    Administering,
+    OnlyOperator,
+    ResourcesDep,
+    TenantId,
+    Viewing,
+    for_operator,
+    get_resources,
+    tenant_keys,
+)
 from app.api.due import reschedule
 from app.api.idempotency import Claim, KeyHeader, claimed
 from app.api.paging import Cursors, Page, PagingQuery, newest
@@ -24,6 +36,7 @@ from app.db.erasing import delete_tenant_rows, destroy_data_key
 from app.db.tenants import Tenant
 from app.resources import Resources
 
+log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/v1/tenants", tags=["tenants"])
 
 _NOBODY = UUID(int=0)  # whose the idempotency keys of calls outside any tenant are
@@ -58,12 +71,17 @@ async def create_tenant(
         await db.flush()
         response = answer(TenantPublic.model_validate(tenant), 201, location=f"/v1/tenants/{tenant.id}")
         if claim is not None:
-            await db.execute(ENTER_SESSION, {"role": APP_ROLE, "tenant": str(_NOBODY)})
+            await _enter(db, _NOBODY)
             await claim.keep(db, keys, response)
-        await db.execute(ENTER_SESSION, {"role": APP_ROLE, "tenant": str(tenant.id)})
+        await _enter(db, tenant.id)
         event = audit.Event("tenant.created", caller.actor, tenant.id)
         await audit.append(await driver_connection(db), tenant.id, [event])
     return response
+
+
+async def _enter(db: AsyncSession, tenant_id: UUID) -> None:
+    """Go on in the same transaction as the role that is bound to one tenant."""
+    await (await db.connection()).execute(ENTER_SESSION, {"role": APP_ROLE, "tenant": str(tenant_id)})
 
 
 def _new_tenant(body: TenantCreate, resources: Resources) -> Tenant:
@@ -118,12 +136,18 @@ async def change_tenant(access: Administering, body: TenantUpdate) -> Response:
 
 
 @router.delete("/{tenant_id}", status_code=204, summary="Delete a tenant for good")
-async def delete_tenant(access: Administering) -> Response:
-    """Its data key is destroyed first, in a transaction of its own: from then on nothing of it can be read."""
-    database = access.resources.database
-    async with database.system_session(access.tenant_id) as db:
-        if not await destroy_data_key(db, access.tenant_id):
+async def delete_tenant(request: Request, tenant_id: TenantId, resources: ResourcesDep) -> Response:
+    """Its data key is destroyed first, in a transaction of its own: from then on nothing of it can be read. A deletion
+    that was interrupted there is finished by asking again."""
+    caller: Caller = request.state.caller
+    if caller.tenant_id not in (None, tenant_id):
+        raise NotFound
+    if caller.role < Role.admin:
+        raise Forbidden
+    async with resources.database.system_session(tenant_id) as db:
+        if not await destroy_data_key(db, tenant_id):
             raise NotFound
-    async with database.system_session(access.tenant_id) as db:
-        await delete_tenant_rows(db, access.tenant_id)
+    async with resources.database.system_session(tenant_id) as db:
+        await delete_tenant_rows(db, tenant_id)
+    log.warning("tenant.deleted", tenant_id=str(tenant_id), actor=caller.actor)
     return no_content()

@@ -122,6 +122,4 @@ class Opener:
         """Ping the real system. Raises NeedsTenant when there is nothing to ping with; vendors' failures are checks."""
         if connection.system == "mailchimp":
             return await verify_mailchimp(**self._mailchimp(keys, connection))
-        return await verify_sage_x3(
-            selection=Selection("customers"), facts=connection.facts, **self._sage_x3(keys, connection)
-        )
+        return await verify_sage_x3(**self._sage_x3(keys, connection))

@@ -17,6 +17,7 @@ from app.domain.verification import Check, Verification
 log = structlog.get_logger(__name__)
 
 LONGEST_SECONDS = 60.0
+_SIGN_IN = ("authorization", "authentication")  # checks that a new sign-in cures, when there is one
 _TOO_SLOW = "The system did not answer within a minute."
 
 
@@ -62,5 +63,5 @@ def state_after(connection: Connection, result: Verification) -> str:
     """ok, or who must act: an OAuth connection nobody has signed in to needs that first."""
     if result.ok:
         return "ok"
-    signed_out = any(not check.ok and check.name == "authorization" for check in result.checks)
+    signed_out = any(not check.ok and check.name in _SIGN_IN for check in result.checks)
     return "needs_authorization" if signed_out and "oauth" in connection.kind else "needs_attention"
