@@ -30,7 +30,9 @@ def show(answer: Any, *, as_json: bool, columns: Sequence[str]) -> None:
     if isinstance(items, Mapping):
         _show_fields(items)
         return
-    table = Table(*columns)
+    table = Table()
+    for column in columns:  # ids stay whole, so that they can be copied; the rest takes more lines where it must
+        table.add_column(column, no_wrap=column == "id", overflow="fold")
     for item in items:
         table.add_row(*(cell(item.get(column)) for column in columns))
     console.print(table)
@@ -51,6 +53,8 @@ def cell(value: Any) -> str:
 
 def _show_fields(item: Mapping[str, Any]) -> None:
     table = Table(show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for name, value in item.items():
         table.add_row(name, cell(value))
     console.print(table)

@@ -106,3 +106,14 @@ def test_waiting_for_a_run_ends_with_what_became_of_it(end: str, code: int) -> N
     assert result.exit_code == code
     assert json.loads(start.calls.last.request.content) == {"mode": "full", "dry_run": False}
     assert start.calls.last.request.headers["Idempotency-Key"]
+
+
+@respx.mock
+def test_a_new_key_is_shown_whole_however_narrow_the_terminal() -> None:
+    key = "mlc_" + "k" * 120
+    respx.post(f"http://api.test/v1/tenants/{TENANT}/api-keys").respond(201, json={"id": str(TENANT), "key": key})
+
+    result = runner.invoke(app, ["tenants", "add-key", str(TENANT), "ops"], env={"COLUMNS": "60"})
+
+    assert sum(line.count("k") for line in result.stdout.splitlines()) >= 120
+    assert "…" not in result.stdout
