@@ -101,3 +101,14 @@ async def settle(connection: asyncpg.Connection, tenant_id: UUID, batch_ids: Seq
             tenant_id,
             batch_ids,
         )
+
+
+async def settle_inserts(connection: asyncpg.Connection, tenant_id: UUID, run_id: UUID) -> None:
+    """The run has ended: what earlier holders of it may have inserted is accounted for. Their changes stay open until
+    the settle time has passed, since one of them may still arrive."""
+    await connection.execute(
+        "update batch set state = 'done', done_at = clock_timestamp()"
+        " where tenant_id = $1 and run_id = $2 and state = 'sending' and kind = 'insert'",
+        tenant_id,
+        run_id,
+    )

@@ -66,6 +66,11 @@ class Known(msgspec.Struct, frozen=True, gc=False):
     old_shared: bool = False  # other records of the sync share the remembered address
 
 
+def is_closed(status: str | None) -> bool:
+    """Whether Mailchimp knows the address in a status that is closed to us."""
+    return status is not None and is_opted_out(status)
+
+
 UNKNOWN = Known()
 FINAL = ("opted_out", "forgotten")  # answers that stay true until the source record changes
 
@@ -96,6 +101,7 @@ class Decision(msgspec.Struct, gc=False):
     field: str | None = None
     flags: int = 0
     remember: bool = True  # whether the ledger row changes
+    done: bool = False  # the call was made by an earlier holder of the run: only to be remembered
     member_hash: bytes | None = None  # what the ledger shall hold
     warnings: list[tuple[str, str]] = []
 
@@ -263,7 +269,7 @@ def _retire(decision: Decision, known: Known, policy: Policy) -> Decision:
         return decision
     status = known.status if known.member_hash == decision.member_hash else known.old_status
     if known.state != "synced" or status is None or is_opted_out(status):
-        return _skip(decision, "inactive" if not is_opted_out(status or "") else "opted_out", known)
+        return _skip(decision, "inactive" if not is_closed(status) else "opted_out", known)
     decision.action = Action.ARCHIVE if policy.inactive == "archive" else Action.UNSUBSCRIBE
     decision.outcome = Outcome.UPDATED
     decision.flags |= FLAGGED_INACTIVE | (ARCHIVED_BY_US if policy.inactive == "archive" else UNSUBSCRIBED_BY_US)
@@ -285,10 +291,10 @@ def _carry(decision: Decision, member: Member, known: Known, policy: Policy) -> 
         return decision
     if moved and known.old_status is not None and not known.old_shared:
         return _move(decision, known)
-    if moved and is_opted_out(known.old_status or ""):
+    if moved and is_closed(known.old_status):
         decision.member_hash = known.member_hash
         return _skip(decision, _closed(known.old_status), known)
-    if is_opted_out(known.status or ""):
+    if is_closed(known.status):
         return _skip(decision, _closed(known.status), known)
     if not moved and known.state == "synced" and known.fingerprint == decision.fingerprint and decision.demote is None:
         decision.remember = known.is_active != decision.is_active
@@ -306,7 +312,7 @@ def _carry(decision: Decision, member: Member, known: Known, policy: Policy) -> 
 def _move(decision: Decision, known: Known) -> Decision:
     """The address changed: the member moves with its consent; an address Mailchimp knows already is merged into."""
     decision.flags &= ~FLAGGED_INACTIVE
-    closed = is_opted_out(known.old_status or "") and not known.flags & ARCHIVED_BY_US
+    closed = is_closed(known.old_status) and not known.flags & ARCHIVED_BY_US
     if known.status is not None:
         decision.action = Action.MERGE
         closed = closed or is_opted_out(known.status)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -13,7 +13,7 @@ from app.connections.vault import TenantKeys
 PageId = tuple[UUID, int]
 
 
-class Place(NamedTuple):
+class Place(msgspec.Struct, frozen=True):
     """Where a listing goes on: page of the run, index in the page."""
 
     page: int
@@ -163,9 +163,7 @@ def _opened(keys: TenantKeys, page: Mapping[str, Any]) -> list[_Entry]:
 def _change(entry: _Entry, before: _Entry | None) -> RecordChange:
     new, old = _flat(entry), _flat(before) if before is not None else {}
     fields = {name: FieldChange(old.get(name), value) for name, value in new.items() if old.get(name) != value}
-    return RecordChange(
-        entry.key, entry.code, entry.email, entry.decision, entry.reason, fields, [tuple(w) for w in entry.warnings]
-    )
+    return RecordChange(entry.key, entry.code, entry.email, entry.decision, entry.reason, fields, entry.warnings)
 
 
 def _flat(entry: _Entry) -> dict[str, Any]:

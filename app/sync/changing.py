@@ -3,7 +3,7 @@
 from app.domain.consent import is_opted_out, stricter
 from app.domain.errors import RecordRejected
 from app.domain.member import Member
-from app.domain.planning import ARCHIVED_BY_US, CREATED_BY_US, SEPARATOR, Action, Decision, Outcome
+from app.domain.planning import ARCHIVED_BY_US, CREATED_BY_US, SEPARATOR, Action, Decision, Outcome, is_closed
 from app.sync.flight import Flight
 from app.sync.pages import Page
 from app.sync.ports import MirrorRow, NewMember
@@ -80,7 +80,7 @@ class Changer:
         if there is None:
             await self._insert_after_all(decision, decision.known.old_status)
             return
-        old_closed = is_opted_out(decision.known.old_status or "") and not decision.flags & ARCHIVED_BY_US
+        old_closed = is_closed(decision.known.old_status) and not decision.flags & ARCHIVED_BY_US
         if old_closed and not is_opted_out(there.status):
             there = await self._target.unsubscribe(member.hash)
         elif not is_opted_out(there.status):
@@ -144,7 +144,7 @@ class Changer:
     def _tag_changes(self, decision: Decision) -> tuple[list[str], list[str]]:
         """Tags to switch on and off, given what we know to be on; none for people closed to us."""
         member = decision.member
-        if member is None or decision.outcome is not Outcome.UPDATED or decision.action not in TAGGED:
+        if member is None or decision.outcome not in CARRIED or decision.action not in TAGGED:
             return [], []
         had = set(decision.known.tags.split(SEPARATOR)) - {""}
         adopted = decision.known.state is None or decision.action is Action.MERGE
@@ -152,6 +152,7 @@ class Changer:
         return sorted(set(member.tags) - (set() if adopted else had)), sorted(off - set(member.tags))
 
 
+CARRIED = (Outcome.UPDATED, Outcome.CREATED)
 TAGGED = (Action.UPDATE, Action.MOVE, Action.MERGE, Action.RESTORE)
 
 

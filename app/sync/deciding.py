@@ -12,6 +12,7 @@ from app.sync.flight import Flight
 from app.sync.ledger import known_of
 from app.sync.mirror import Mirror
 from app.sync.pages import Page
+from app.sync.recovering import LeftBehind
 
 Candidate = Member | Skip
 
@@ -19,10 +20,11 @@ Candidate = Member | Skip
 class Decider:
     """Plans pages one after the other; late candidates of a page go on beside it."""
 
-    def __init__(self, flight: Flight, mirror: Mirror, late: asyncio.TaskGroup) -> None:
+    def __init__(self, flight: Flight, mirror: Mirror, left_behind: LeftBehind, late: asyncio.TaskGroup) -> None:
         self._flight = flight
         self._run = flight.run
         self._mirror = mirror
+        self._left_behind = left_behind
         self._late = late
 
     async def plan(self, page: Page) -> None:
@@ -63,6 +65,9 @@ class Decider:
                 going.append(decision)
                 self._flight.claim(page, decision)
         page.decisions.extend(going)
+        for decision in going:
+            if decision.action is Action.UPDATE and decision.known.state is None and self._left_behind:
+                await self._left_behind.made(decision)
         if not self._run.dry:
             self._flight.dispatch(page, going)
         return blocked

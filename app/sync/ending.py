@@ -7,7 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
-from app.db import audit, runs
+from app.db import audit, batches, runs
 from app.db.engine import Database
 from app.domain.errors import ConnectorError, NeedsTenant, ProtocolMismatch, Transient
 from app.sync.opened import Halted, LeaseLost
@@ -25,6 +25,7 @@ async def succeed(
     """
     async with database.transaction(tenant_id) as connection:
         done = await _finish(connection, tenant_id, row, "succeeded", None, None, watermark)
+        await batches.settle_inserts(connection, tenant_id, row["id"])
         await connection.execute(
             "update sync set failures = 0, last_success_at = clock_timestamp(),"
             " watermark = coalesce($3, watermark),"

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from uuid import UUID
 
 from app.domain.planning import Action, Decision
 from app.sync.opened import OpenRun
@@ -22,6 +23,7 @@ class Flight:
         self.slots = asyncio.Semaphore(pages_at_once)
         self.seen_dry: dict[bytes, str] = {}  # dry runs write no ledger: who owns an address so far
         self._claims: dict[bytes, Page] = {}
+        self._carries: dict[UUID, set[Page]] = {}
 
     def blockers(self, page: Page, hashes: Iterable[bytes | None]) -> set[Page]:
         """Other open pages that are about to write one of these addresses."""
@@ -42,6 +44,23 @@ class Flight:
         if page.open == 0:
             self.order.kick()
 
+    def announced(self, batch_id: UUID, pages: Iterable[Page]) -> None:
+        """A batch carries rows of these pages."""
+        carried = self._carries[batch_id] = set(pages)
+        for page in carried:
+            page.batches.add(batch_id)
+
+    def settled_by(self, pages: Iterable[Page]) -> list[UUID]:
+        """Batches all of whose pages are remembered once these are."""
+        settled = []
+        for page in pages:
+            for batch_id in page.batches:
+                self._carries[batch_id].discard(page)
+                if not self._carries[batch_id]:
+                    settled.append(batch_id)
+                    del self._carries[batch_id]
+        return settled
+
     def landed(self, page: Page) -> None:
         """A page has been remembered."""
         for decision in page.decisions:
@@ -55,7 +74,7 @@ class Flight:
     def dispatch(self, page: Page, decisions: Iterable[Decision]) -> None:
         """Hand the writing decisions of a page to the senders."""
         for decision in decisions:
-            if not decision.writes:
+            if not decision.writes or decision.done:
                 continue
             page.open += 1
             if decision.action is Action.INSERT:

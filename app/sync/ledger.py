@@ -48,8 +48,11 @@ async def known_of(run: OpenRun, keys: Sequence[str], hashes: Sequence[bytes | N
         return await records.look_up(connection, run.tenant_id, run.sync_id, run.audience_id, keys, hashes)
 
 
-async def remember(run: OpenRun, pages: Sequence[Page], position: Position) -> None:
-    """Commit completed pages; raises LeaseLost, and commits nothing, when the run is no longer ours."""
+async def remember(run: OpenRun, pages: Sequence[Page], position: Position, settled: Sequence[UUID]) -> None:
+    """Commit completed pages, and that the `settled` batches are accounted for.
+
+    Raises LeaseLost, and commits nothing, when the run is no longer ours.
+    """
     decisions = [decision for page in pages for decision in page.decisions]
     changed = [d for d in decisions if d.remember or d.writes]
     number = run.row["pages"] + len(pages)
@@ -62,7 +65,7 @@ async def remember(run: OpenRun, pages: Sequence[Page], position: Position) -> N
         if not run.dry:
             await _write(run, connection, changed, number)
             await _look_again(run, connection, changed, position)
-        await batches.settle(connection, run.tenant_id, [batch for page in pages for batch in page.batches])
+        await batches.settle(connection, run.tenant_id, settled)
         for page in pages:
             page.lane.after = page.source.last_key if page.source.last_key is not None else page.lane.after
             page.lane.done = page.lane.done or page.last_of_lane
@@ -80,7 +83,8 @@ def tally(decisions: Iterable[Decision], run_id: UUID) -> tuple[Counter[str], Co
     reasons: Counter[str] = Counter()
     for decision in decisions:
         counts["read"] += 1
-        if decision.demote is not None and decision.demote.run_id == run_id and decision.outcome is Outcome.UPDATED:
+        takes_over = decision.demote is not None and decision.demote.run_id == run_id
+        if takes_over and decision.outcome in (Outcome.UPDATED, Outcome.CREATED):
             counts["skipped"] += 1
             reasons["duplicate_email"] += 1
             continue

@@ -97,8 +97,8 @@ class Reader:
         async for page in self._run.source.scan(self._reached[id(lane)], until):
             if lane.until != until:
                 return False
+            self._reached[id(lane)] = page.last_key or self._reached[id(lane)]  # before anybody may cut behind it
             await self._put(lane, page)
-            self._reached[id(lane)] = page.last_key or self._reached[id(lane)]
             if self._run.stopping or lane.until != until:
                 return False
         return lane.until == until

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from app.db import batches
-from app.domain.planning import CREATED_BY_US, Decision, Outcome
+from app.domain.planning import CREATED_BY_US, Action, Decision, Outcome
 from app.sync.opened import OpenRun
 from app.sync.ports import MirrorRow
 
@@ -18,7 +18,7 @@ class LeftBehind:
     """Inserts of an earlier holder of the run, and of this one, that were never answered.
 
     When such a member turns out to exist, it is read back: if it holds what we sent, it is ours and counts as
-    created; if not, somebody else made it and it takes the update path.
+    created.
     """
 
     def __init__(self, run: OpenRun) -> None:
@@ -26,6 +26,9 @@ class LeftBehind:
         self._sent: dict[bytes, bytes] = {}
         self._since: datetime | None = None
         self._found: dict[bytes, MirrorRow] | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self._sent)
 
     async def load(self) -> None:
         """What the earlier holder left."""
@@ -43,15 +46,23 @@ class LeftBehind:
             self._found = None
 
     async def made(self, decision: Decision) -> bool:
-        """Whether the member is one of these and holds what we would send; then the decision is completed."""
+        """Whether the member is one of these and holds what we would send; then the decision is completed.
+
+        One of these that holds something else (another record of the sync was sent to the address) still counts as
+        created, and takes the update path.
+        """
         member = decision.member
-        if member is None or self._sent.get(member.hash) != decision.fingerprint:
+        if member is None or member.hash not in self._sent:
             return False
         row = (await self._read_back()).get(member.hash)
-        if row is None or not _holds(row, decision.fragment):
+        if row is None:
             return False
-        decision.outcome, decision.status = Outcome.CREATED, row.status
+        decision.outcome = Outcome.CREATED
         decision.flags |= CREATED_BY_US
+        if self._sent[member.hash] != decision.fingerprint or not _holds(row, decision.fragment):
+            decision.action = Action.UPDATE
+            return False
+        decision.action, decision.status, decision.done = Action.INSERT, row.status, True
         return True
 
     async def _read_back(self) -> Mapping[bytes, MirrorRow]:

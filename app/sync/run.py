@@ -82,16 +82,16 @@ async def _journey(run: OpenRun, position: Position) -> bool:
             helpers.start(writer.insert_batches())
             helpers.start(writer.carry_changes())
         helpers.start(_remember(run, flight))
-        await helpers.watch(_read_and_decide(run, flight))
+        await helpers.watch(_read_and_decide(run, flight, left_behind))
         flight.outbox.drain()
         await helpers.watch(_landed(flight))
     return all(lane.done for lane in position.lanes)
 
 
-async def _read_and_decide(run: OpenRun, flight: Flight) -> None:
+async def _read_and_decide(run: OpenRun, flight: Flight, left_behind: LeftBehind) -> None:
     reader = Reader(run, flight.position, _since(run))
     async with asyncio.TaskGroup() as late:
-        decider = Decider(flight, Mirror(run), late)
+        decider = Decider(flight, Mirror(run), left_behind, late)
         async for page in reader.pages():
             await flight.slots.acquire()
             run.stopping = run.stopping or run.cancelled or run.slice_is_over
@@ -105,7 +105,7 @@ async def _remember(run: OpenRun, flight: Flight) -> None:
     while True:
         pages = flight.order.ready()
         if pages:
-            await remember(run, pages, flight.position)
+            await remember(run, pages, flight.position, flight.settled_by(pages))
             flight.order.remove(pages)
             for page in pages:
                 flight.landed(page)

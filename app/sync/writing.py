@@ -86,8 +86,8 @@ class Writer:
         if await self._left_behind.made(decision):
             self._flight.close(page)
             return
-        decision.action = Action.UPDATE
-        decision.outcome = Outcome.UPDATED
+        if decision.action is Action.INSERT:
+            decision.action, decision.outcome = Action.UPDATE, Outcome.UPDATED
         decision.status = None
         self._flight.changes.put_nowait(page_row)
 
@@ -139,8 +139,7 @@ class Writer:
             await asyncio.sleep(CONFLICT_POLL_SECONDS)
         if not made:
             raise LeaseLost
-        for page, _ in rows:
-            page.batches.add(batch_id)
+        self._flight.announced(batch_id, {page for page, _ in rows})
 
     async def _busy(self, connection: asyncpg.Connection, kind: str, pairs: Sequence[tuple[bytes, bytes]]) -> bool:
         if kind != "update":
