@@ -12,6 +12,7 @@ from sandbox.x3.editing import PartyPatch, delete_party, upsert_party
 from sandbox.x3.export import export
 from sandbox.x3.gateway import Gateway
 from sandbox.x3.graphql import GraphQL
+from sandbox.x3.rest import Rest
 from sandbox.x3.state import X3State
 
 
@@ -29,6 +30,7 @@ class X3Server:
     def __init__(self, state: X3State, http: httpx.AsyncClient | None = None) -> None:
         self.state = state
         self.graphql = GraphQL(state)
+        self.rest = Rest(state)
         self.gateway = Gateway(state, self.graphql, http)
         self.control = Control(state.faults)
         for name, stream in (("customers", "customers"), ("suppliers", "suppliers")):
@@ -57,6 +59,11 @@ class X3Server:
             if endpoint and endpoint != self.state.settings.endpoint:
                 return json_answer(404, {"message": f"Endpoint {endpoint} not found"})
             return self.graphql.answer(request)
+        if path.startswith("/api1/"):
+            return self.rest.answer(request)
+        if path.startswith("/sdata/"):
+            self.state.requests["licence tokens taken"] += 1
+            return self.rest.answer(request)
         return json_answer(404, {"message": "Not found"})
 
     def stats(self) -> dict[str, Any]:
