@@ -10,7 +10,7 @@ from app.connectors.pacing import Pacer
 from app.connectors.sage_x3.auth import Basic, ConnectedApp
 from app.connectors.sage_x3.gateway import GatewayAuth, read_folders
 from app.connectors.sage_x3.graphql import GraphQL
-from app.connectors.sage_x3.paging import patiently
+from app.connectors.sage_x3.patience import FOR_A_RUN, Patience
 from app.connectors.sage_x3.settings import X3Settings
 from app.connectors.sage_x3.tokens import TokenStore
 from app.domain.errors import NeedsTenant
@@ -42,13 +42,14 @@ def open_access(
     outbound: Clients,
     pacer: Pacer,
     token_store: TokenStore | None = None,
+    patience: Patience = FOR_A_RUN,
 ) -> Access:
     """Raises:
     NeedsTenant: a part of the credential is missing.
     """
     client = outbound.client(tls_ca_pem=settings.tls_ca_pem, tls_verify=settings.tls_verify)
     if kind == "graphql_oauth":
-        return _gateway(client, url, settings, credential, facts, pacer, token_store)
+        return _gateway(client, url, settings, credential, facts, pacer, token_store, patience)
     headers = {**settings.headers, **({"x-xtrem-endpoint": settings.endpoint} if settings.endpoint else {})}
     if kind == "graphql_jwt":
         audience = url if settings.jwt_audience is None else settings.jwt_audience
@@ -69,7 +70,7 @@ def open_access(
     async def locate() -> str:
         return url
 
-    return Access(_graphql(client, url, auth, pacer, settings, headers, audience), locate)
+    return Access(_graphql(client, url, auth, pacer, settings, headers, audience, patience), locate)
 
 
 def _gateway(
@@ -80,6 +81,7 @@ def _gateway(
     facts: Mapping[str, Any],
     pacer: Pacer,
     token_store: TokenStore | None,
+    patience: Patience,
 ) -> Access:
     if token_store is None:
         raise NeedsTenant("x3_authorization", "Sage X3 has not been authorised yet.", authorization=True)
@@ -96,13 +98,13 @@ def _gateway(
             async with pacer.slot():
                 return await read_folders(client, auth, url)
 
-        return await patiently(attempt)
+        return await patience.answered(attempt)
 
     async def locate() -> str:
         known = facts.get("graphql_url")
         return known if isinstance(known, str) and known else chosen_folder(await folders(), settings.folder)
 
-    return Access(_graphql(client, locate, auth, pacer, settings, settings.headers, None), locate, folders)
+    return Access(_graphql(client, locate, auth, pacer, settings, settings.headers, None, patience), locate, folders)
 
 
 def chosen_folder(folders: Mapping[str, str], wanted: str | None) -> str:
@@ -129,6 +131,7 @@ def _graphql(
     settings: X3Settings,
     headers: Mapping[str, str],
     audience: str | None,
+    patience: Patience,
 ) -> GraphQL:
     return GraphQL(
         client,
@@ -137,6 +140,7 @@ def _graphql(
         pacer,
         headers=headers,
         audience=audience,
+        patience=patience,
         timeout_seconds=settings.request_timeout_seconds,
         max_body_bytes=settings.max_body_bytes,
     )

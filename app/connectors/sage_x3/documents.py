@@ -1,5 +1,6 @@
 """A GraphQL document together with how its answer is read."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,19 @@ import msgspec
 from app.connectors.sage_x3.failures import GraphQLError, QueryFailed, query_failed
 from app.connectors.sage_x3.structs import PageInfo
 from app.domain.errors import ProtocolMismatch, Transient
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for bodies that are cut off, no JSON, not UTF-8, or nested without end."""
+
+
+_ESCAPE = re.compile(
+    rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+)
+
+
+def without_lone_surrogates(content: bytes) -> bytes:
+    """Half a surrogate pair, which no text may hold, becomes the replacement character; pairs stay."""
+    return _ESCAPE.sub(lambda found: rb"\ufffd" if len(found[0]) == 6 else found[0], content)
 
 
 class Rows(msgspec.Struct):
@@ -45,21 +59,20 @@ class PageDocument:
         try:
             page = self._page(self._exact.decode(content))
             nodes = [edge.node for edge in page.edges or () if edge is not None and edge.node is not None]
-        except msgspec.ValidationError:
-            page = self._page(_decoded(self._loose, content))
+        except UNREADABLE:
+            # One odd row (another shape, a broken character) must not cost its neighbours: row by row.
+            page = self._page(_decoded(self._loose, without_lone_surrogates(content)))
             nodes = []
             for edge in page.edges or ():
-                if edge is not None and edge.node is not None:
+                if edge is not None and bytes(edge.node) not in (b"", b"null"):
                     self._read_row(edge.node, nodes, unreadable)
-        except msgspec.DecodeError:
-            raise unreadable_answer() from None
         info = page.pageInfo or PageInfo()
         return Rows(nodes, info.endCursor, bool(info.hasNextPage), unreadable)
 
     def _read_row(self, raw: msgspec.Raw, nodes: list[Any], unreadable: list[bytes]) -> None:
         try:
             nodes.append(self._row.decode(raw))
-        except msgspec.DecodeError:
+        except UNREADABLE:
             unreadable.append(bytes(raw))
 
     def _page(self, envelope: Any) -> Any:
@@ -75,7 +88,9 @@ class PageDocument:
 
 
 def _decoder(root: str, node: str, row: Any) -> msgspec.json.Decoder[Any]:
-    edge: Any = msgspec.defstruct("Edge", [("node", row if row is msgspec.Raw else row | None, None)], gc=False)
+    edge: Any = msgspec.defstruct(
+        "Edge", [("node", row, msgspec.Raw()) if row is msgspec.Raw else ("node", row | None, None)], gc=False
+    )
     edges: Any = list[edge | None]
     page: Any = msgspec.defstruct("Page", [("edges", edges | None, None), ("pageInfo", PageInfo | None, None)])
     inner: Any = msgspec.defstruct("Node", [("query", page | None, None)])
@@ -91,7 +106,7 @@ def _decoded(decoder: msgspec.json.Decoder[Any], content: bytes) -> Any:
     except msgspec.ValidationError as error:
         where = str(error).rpartition(" - at ")[2]
         raise ProtocolMismatch("x3_shape", "Sage X3 answered in a shape we do not know.", where[:200]) from None
-    except msgspec.DecodeError:
+    except UNREADABLE:
         raise unreadable_answer() from None
 
 
@@ -122,7 +137,7 @@ def failed_query(content: bytes) -> QueryFailed | None:
     """The GraphQL errors in the body of a 400 or 500, None when it holds none."""
     try:
         answer = _LOOSE.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
     return query_failed(answer.errors) if answer.errors else None
 

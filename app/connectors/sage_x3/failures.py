@@ -153,7 +153,7 @@ def sentence(response: httpx.Response) -> str:
         return "the answer is a web page, not from the API"
     try:
         read = msgspec.json.decode(response.content)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return " ".join(text.split())[:200] or "no reason given"
     if isinstance(read, dict):
         for name in ("message", "$message", "error_description", "error"):

@@ -131,7 +131,7 @@ def _sign_in_again(said: str) -> NeedsTenant:
 def _json(response: httpx.Response) -> object:
     try:
         return msgspec.json.decode(response.content)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

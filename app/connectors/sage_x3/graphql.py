@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
@@ -16,8 +16,11 @@ from app.connectors.pacing import Pacer
 from app.connectors.sage_x3.auth import server_time
 from app.connectors.sage_x3.documents import PageDocument, Rows, failed_query, read_data
 from app.connectors.sage_x3.failures import failure_of_status, failure_of_transport, sentence
+from app.connectors.sage_x3.patience import FOR_A_RUN, Patience
 from app.connectors.sage_x3.queries import PING_DOCUMENT
 from app.domain.errors import NeedsTenant, ProtocolMismatch, Transient
+
+T = TypeVar("T")
 
 Locate = Callable[[], Awaitable[str]]
 
@@ -37,10 +40,12 @@ class GraphQL:
         *,
         headers: Mapping[str, str],
         audience: str | None = None,
+        patience: Patience = FOR_A_RUN,
         timeout_seconds: float = 60.0,
         max_body_bytes: int = 16 * 1024 * 1024,
     ) -> None:
         self._client = client
+        self.patience = patience
         self._url = url
         self._auth = auth
         self._pacer = pacer
@@ -48,6 +53,10 @@ class GraphQL:
         self._audience = audience
         self._timeout_seconds = timeout_seconds
         self._extensions = {"max_body_bytes": max_body_bytes}
+
+    async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        """`call` repeated while it is transient; its failed queries leave as domain errors."""
+        return await self.patience.answered(call)
 
     async def page(self, document: PageDocument, variables: Mapping[str, object]) -> Rows:
         """Raises:

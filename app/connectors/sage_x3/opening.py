@@ -7,6 +7,7 @@ from app.connectors.pacing import Pacer
 from app.connectors.sage_x3.access import Clients, open_access
 from app.connectors.sage_x3.paging import Pager, PageSize
 from app.connectors.sage_x3.paths import NODES, ROOTS, Generation, lanes, resolve
+from app.connectors.sage_x3.patience import FOR_A_PERSON, FOR_A_RUN
 from app.connectors.sage_x3.reader import X3Source
 from app.connectors.sage_x3.settings import X3Settings, read_settings
 from app.connectors.sage_x3.tokens import TokenStore
@@ -26,8 +27,10 @@ def open_source(
     outbound: Clients,
     pacer: Pacer,
     token_store: TokenStore | None = None,
+    interactive: bool = False,
 ) -> X3Source:
     """A source bound to one stream; makes no call. `facts` are those of verify(), empty when there are none yet.
+    An `interactive` source gives up after seconds instead of minutes: somebody waits at a screen.
 
     Raises:
         NeedsTenant: settings or credential cannot work, or the stream is not one of parties.
@@ -54,6 +57,7 @@ def open_source(
         outbound=outbound,
         pacer=pacer,
         token_store=token_store,
+        patience=FOR_A_PERSON if interactive else FOR_A_RUN,
     )
     offered = (facts.get("lanes") or {}).get(stream) if known is not None else None
     chosen = [lane for lane in lanes(stream) if offered is None or lane.node in offered]

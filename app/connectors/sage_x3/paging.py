@@ -4,13 +4,12 @@ Source: reference/sage-x3.md 3.4, 3.5 and 6; loop guards are D8 of reference/rel
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, suppress
 from typing import TypeVar
 
 import msgspec
 
-from app.connectors.retrying import retried
 from app.connectors.sage_x3.documents import PageDocument, Rows
 from app.connectors.sage_x3.failures import QueryFailed, final
 from app.connectors.sage_x3.filters import Condition, Dialect, both, encoded, nested, ordered
@@ -83,13 +82,7 @@ class Pager:
     async def one(self, document: PageDocument, variables: dict[str, object]) -> Rows:
         """A page on its own, outside any listing."""
 
-        async def attempt() -> Rows:
-            try:
-                return await self._graphql.page(document, variables)
-            except QueryFailed as error:
-                raise final(error) from None
-
-        return await retried(attempt)
+        return await self._graphql.patiently(lambda: self._graphql.page(document, variables))
 
     async def fetch(self, listing: Listing, excluded: Sequence[str], cursor: str | None, first: int | None) -> Rows:
         """One page, in sizes X3 can bear. Raises QueryFailed for refused rows only."""
@@ -118,7 +111,7 @@ class Pager:
                 self.size.succeeded()
                 return rows
 
-        return await retried(attempt)
+        return await self._graphql.patience.retried(attempt)
 
     def _drop_order(self, listing: Listing, cursor: str | None) -> bool:
         """Some nodes answer a sort by stamp with a system error: read those by key, the filter stays."""
@@ -220,15 +213,3 @@ async def _advance(source: AsyncGenerator[T, None]) -> tuple[T] | None:
         return (await anext(source),)
     except StopAsyncIteration:
         return None
-
-
-async def patiently(call: Callable[[], Awaitable[T]]) -> T:
-    """`call` repeated while it is transient, its failed queries as domain errors."""
-
-    async def attempt() -> T:
-        try:
-            return await call()
-        except QueryFailed as error:
-            raise final(error) from None
-
-    return await retried(attempt)

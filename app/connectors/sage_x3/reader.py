@@ -5,17 +5,16 @@ Source: reference/sage-x3.md 3.4, 6 and 7; reference/reliability.md 6.
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 import structlog
 
 from app.connectors.sage_x3.deepening import Deepening
-from app.connectors.sage_x3.documents import PageDocument, Rows
+from app.connectors.sage_x3.documents import UNREADABLE, PageDocument, Rows
 from app.connectors.sage_x3.filters import nested
 from app.connectors.sage_x3.graphql import GraphQL
 from app.connectors.sage_x3.lanes import LaneReader
-from app.connectors.sage_x3.paging import Listing, Page, Pager, patiently, prefetched
+from app.connectors.sage_x3.paging import Listing, Page, Pager, prefetched
 from app.connectors.sage_x3.paths import KEY, Lane, Step
 from app.connectors.sage_x3.queries import count_document, page_document
 from app.connectors.sage_x3.translate import Translation
@@ -30,6 +29,14 @@ _STAMP = (Step("_updateStamp"),)
 
 class _KeyOnly(msgspec.Struct):
     key: str | None = msgspec.field(name="_id", default=None)
+
+
+class _Inner(msgspec.Struct):
+    code: str | None = None
+
+
+class _CodeOnly(msgspec.Struct):
+    code: _Inner | None = None
 
 
 class X3Source:
@@ -66,13 +73,13 @@ class X3Source:
         return tuple(self._warnings)
 
     async def clock(self) -> datetime:
-        told, from_server = await patiently(self._graphql.clock)
+        told, from_server = await self._graphql.patiently(self._graphql.clock)
         if not from_server:
             self._warn("X3 does not tell its time; ours is used, set back by two minutes.")
         return told
 
     async def count(self) -> int | None:
-        data = await patiently(lambda: self._graphql.ask(count_document(self._root, self._node)))
+        data = await self._graphql.patiently(lambda: self._graphql.ask(count_document(self._root, self._node)))
         try:
             found = data[self._root][self._node]["query"]["totalCount"]
         except (KeyError, TypeError):
@@ -148,17 +155,15 @@ class X3Source:
 def _key_of(raw: bytes) -> str | None:
     try:
         return msgspec.json.decode(raw, type=_KeyOnly).key
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
 
 
 def _unreadable(raw: bytes) -> Refusal:
-    """A row of a shape we cannot read; its code comes from whatever part of it can be."""
-    code = _key_of(raw)
+    """A row that cannot be read; its code comes from whatever part of it can be."""
     try:
-        row: Any = msgspec.json.decode(raw)
-        inner = row["code"]["code"]
-        code = inner if isinstance(inner, str) else code
-    except (msgspec.DecodeError, KeyError, TypeError):
-        pass
+        inner = msgspec.json.decode(raw, type=_CodeOnly).code
+    except UNREADABLE:
+        inner = None
+    code = inner.code if inner is not None and inner.code else _key_of(raw)
     return Refusal(code or "?", "x3_row_unreadable", "Sage X3 gave this record in a shape that cannot be read.")

@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 from app.connectors.sage_x3.failures import QueryFailed
 from app.connectors.sage_x3.graphql import GraphQL
-from app.connectors.sage_x3.paging import patiently
 from app.connectors.sage_x3.paths import NODES, ROOTS, Generation, Path, candidates, lanes, parse_path, written
 from app.connectors.sage_x3.queries import tree_of
 from app.domain.errors import NeedsTenant
@@ -59,7 +58,7 @@ class Introspection:
         for at in range(0, len(wanted), _TYPES_AT_ONCE):
             some = wanted[at : at + _TYPES_AT_ONCE]
             asked = " ".join(f't{place}:__type(name:"{name}"){{{_FIELDS}}}' for place, name in enumerate(some))
-            data = await patiently(partial(self._graphql.ask, f"query Types{{{asked}}}"))
+            data = await self._graphql.patiently(partial(self._graphql.ask, f"query Types{{{asked}}}"))
             for place, name in enumerate(some):
                 self._types[name] = _fields(data.get(f"t{place}") or {})
 
@@ -199,6 +198,6 @@ async def patiently_probing(graphql: GraphQL, text: str) -> None:
             if error.kind != "rows":
                 failed.append(error)
 
-    await patiently(attempt)
+    await graphql.patiently(attempt)
     if failed:
         raise failed[0]

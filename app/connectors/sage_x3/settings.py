@@ -37,7 +37,7 @@ def read_settings(given: Mapping[str, Any] | X3Settings) -> X3Settings:
     if isinstance(given, X3Settings):
         return given
     try:
-        settings = msgspec.convert(dict(given), X3Settings, strict=True)
+        settings = msgspec.convert({name: value for name, value in given.items() if value is not None}, X3Settings)
     except msgspec.ValidationError as error:
         raise NeedsTenant("x3_settings", f"The settings of the connection are not valid: {error}.") from None
     for stream, fields in settings.fields.items():

@@ -8,8 +8,8 @@ import httpx
 
 from app.connectors.sage_x3.access import Access, open_access
 from app.connectors.sage_x3.failures import QueryFailed, final
-from app.connectors.sage_x3.paging import patiently
 from app.connectors.sage_x3.paths import NODES, ROOTS
+from app.connectors.sage_x3.patience import FOR_A_PERSON
 from app.connectors.sage_x3.schema import Offer, explore
 from app.connectors.sage_x3.settings import read_settings
 from app.domain.errors import ConnectorError, ProtocolMismatch
@@ -59,7 +59,7 @@ class _Inquiry:
 
     async def run(self, given: Mapping[str, Any]) -> None:
         settings = read_settings(given["settings"])
-        access = open_access(**{**given, "settings": settings, "facts": {}})
+        access = open_access(**{**given, "settings": settings, "facts": {}, "patience": FOR_A_PERSON})
         self.step = "reachability"
         if access.folders is not None:
             folders = await access.folders()
@@ -75,7 +75,7 @@ class _Inquiry:
 
     async def _clock(self, access: Access) -> None:
         started = datetime.now(UTC)
-        told, from_server = await patiently(access.graphql.clock)
+        told, from_server = await access.graphql.patiently(access.graphql.clock)
         self.passed("Sage X3 answers.")
         self.step = "authentication"
         self.passed("Sage X3 accepts the credential.")
@@ -161,7 +161,7 @@ class _Inquiry:
                     return None
                 raise final(error) from None
 
-        return await patiently(attempt)
+        return await access.graphql.patiently(attempt)
 
 
 def _dig(data: object, *names: str) -> object:

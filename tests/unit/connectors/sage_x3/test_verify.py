@@ -96,3 +96,12 @@ def _refuse_large(x3: FakeX3, message: str) -> Callable[[httpx.Request], Awaitab
             x3.fault("graphql_errors", message=message)
 
     return refuse
+
+
+async def test_somebody_at_a_screen_does_not_wait_for_minutes(x3: FakeX3, waits: list[float]) -> None:
+    x3.fault("unavailable", count=None)
+
+    found = await x3.verify()
+
+    assert not found.ok
+    assert len(waits) == 1
