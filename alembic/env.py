@@ -18,6 +18,9 @@ def included(obj: object, name: str | None, kind: str, reflected: bool, compare_
     return "_part_" not in (table or "")
 
 
+LOCK = 7_402_118_002  # one migration at a time, whoever starts it
+
+
 def run(connection: Connection) -> None:
     context.configure(
         connection=connection,
@@ -33,6 +36,8 @@ def run(connection: Connection) -> None:
 async def connect_and_run(url: str) -> None:
     engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=pool.NullPool)
     async with engine.connect() as connection:
+        await connection.exec_driver_sql(f"select pg_advisory_lock({LOCK})")
+        await connection.commit()
         await connection.run_sync(run)
         await connection.commit()
     await engine.dispose()

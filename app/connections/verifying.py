@@ -6,6 +6,7 @@ import structlog
 
 from app.connections.opening import Opener
 from app.connections.vault import TenantKeys
+from app.connectors.retrying import briefly
 from app.db import audit
 from app.db.base import now
 from app.db.connections import Connection
@@ -19,6 +20,14 @@ log = structlog.get_logger(__name__)
 LONGEST_SECONDS = 60.0
 _SIGN_IN = ("authorization", "authentication")  # checks that a new sign-in cures, when there is one
 _TOO_SLOW = "The system did not answer within a minute."
+
+
+# Syncs that stopped because somebody had to act; they begin with what they missed.
+CATCH_UP = """
+    update sync set state = 'active', state_reason = null, updated_at = clock_timestamp(),
+        next_due_at = case when schedule->>'kind' = 'manual' then next_due_at else clock_timestamp() end
+    where tenant_id = $1 and state = 'needs_attention' and $2 in (source_connection_id, target_connection_id)
+"""
 
 
 async def verify_connection(opener: Opener, keys: TenantKeys, connection: Connection, *, actor: str) -> Verification:
@@ -40,14 +49,18 @@ async def verify_connection(opener: Opener, keys: TenantKeys, connection: Connec
         await db.flush()
         detail = {"ok": result.ok, "state": row.state, "failed": failed.name if failed is not None else None}
         event = audit.Event("connection.verified", actor, row.id, detail=detail)
-        await audit.append(await driver_connection(db), row.tenant_id, [event])
+        driver = await driver_connection(db)
+        await audit.append(driver, row.tenant_id, [event])
+        if row.state == "ok":
+            await driver.execute(CATCH_UP, row.tenant_id, row.id)
     return result
 
 
 async def _looked_at(opener: Opener, keys: TenantKeys, connection: Connection) -> Verification:
     try:
-        async with asyncio.timeout(LONGEST_SECONDS):
-            return await opener.verify(keys, connection)
+        with briefly():
+            async with asyncio.timeout(LONGEST_SECONDS):
+                return await opener.verify(keys, connection)
     except ConnectorError as error:
         return _failed(error.message, needs_authorization=getattr(error, "authorization", False))
     except TimeoutError:

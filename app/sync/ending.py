@@ -14,6 +14,12 @@ from app.sync.opened import Halted, LeaseLost
 
 PUT_OFF_SECONDS = (15, 30, 60, 120, 300)  # after so many attempts without progress; then the run fails
 MOST_STALLS = 5
+SIDES = (("x3_", "source"), ("mailchimp_", "target"))
+BLAME = {
+    side: "update connection c set state = $3, state_reason = $4, updated_at = clock_timestamp() from sync s"
+    f" where c.tenant_id = $1 and s.tenant_id = $1 and s.id = $2 and c.id = s.{side}_connection_id"
+    for _, side in SIDES
+}
 
 
 async def succeed(
@@ -56,7 +62,18 @@ async def fail(database: Database, tenant_id: UUID, row: Mapping[str, Any], erro
             stops,
             error.message,
         )
+        if isinstance(error, NeedsTenant) and (side := _side(error)) is not None:
+            await connection.execute(BLAME[side], tenant_id, row["sync_id"], _connection_state(error), error.message)
         return done
+
+
+def _side(error: NeedsTenant) -> str | None:
+    """Which end of the sync is at fault."""
+    return next((side for prefix, side in SIDES if error.code.startswith(prefix)), None)
+
+
+def _connection_state(error: NeedsTenant) -> str:
+    return "needs_authorization" if error.authorization else "needs_attention"
 
 
 async def cancel(database: Database, tenant_id: UUID, row: Mapping[str, Any]) -> asyncpg.Record:
