@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy import ForeignKey, LargeBinary
 from sqlmodel import Field
 
@@ -29,3 +30,19 @@ class Connection(Row, table=True):
     state_reason: str | None = None
     version: int = 1
     updated_at: datetime = instant(default_now=True)
+
+
+async def blame(
+    connection: asyncpg.Connection, tenant_id: UUID, sync_id: UUID, side: str, state: str, reason: str
+) -> None:
+    """Show on a sync's connection (`side`: source or target) why its run could not go on."""
+    await connection.execute(
+        "update connection c set state = $4, state_reason = $5, updated_at = clock_timestamp() from sync s"
+        " where c.tenant_id = $1 and s.tenant_id = $1 and s.id = $2"
+        " and c.id = case $3 when 'source' then s.source_connection_id else s.target_connection_id end",
+        tenant_id,
+        sync_id,
+        side,
+        state,
+        reason,
+    )

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
-from app.db import audit, batches, runs
+from app.db import audit, batches, connections, runs
 from app.db.engine import Database
 from app.domain.errors import ConnectorError, NeedsTenant, ProtocolMismatch, Transient
 from app.sync.opened import Halted, LeaseLost
@@ -15,11 +15,6 @@ from app.sync.opened import Halted, LeaseLost
 PUT_OFF_SECONDS = (15, 30, 60, 120, 300)  # after so many attempts without progress; then the run fails
 MOST_STALLS = 5
 SIDES = (("x3_", "source"), ("mailchimp_", "target"))
-BLAME = {
-    side: "update connection c set state = $3, state_reason = $4, updated_at = clock_timestamp() from sync s"
-    f" where c.tenant_id = $1 and s.tenant_id = $1 and s.id = $2 and c.id = s.{side}_connection_id"
-    for _, side in SIDES
-}
 
 
 async def succeed(
@@ -63,17 +58,14 @@ async def fail(database: Database, tenant_id: UUID, row: Mapping[str, Any], erro
             error.message,
         )
         if isinstance(error, NeedsTenant) and (side := _side(error)) is not None:
-            await connection.execute(BLAME[side], tenant_id, row["sync_id"], _connection_state(error), error.message)
+            state = "needs_authorization" if error.authorization else "needs_attention"
+            await connections.blame(connection, tenant_id, row["sync_id"], side, state, error.message)
         return done
 
 
 def _side(error: NeedsTenant) -> str | None:
     """Which end of the sync is at fault."""
     return next((side for prefix, side in SIDES if error.code.startswith(prefix)), None)
-
-
-def _connection_state(error: NeedsTenant) -> str:
-    return "needs_authorization" if error.authorization else "needs_attention"
 
 
 async def cancel(database: Database, tenant_id: UUID, row: Mapping[str, Any]) -> asyncpg.Record:
