@@ -116,8 +116,9 @@ def checked(
         except Refused as refused:
             errors.append((field.tag, str(refused)))
     if not skip_required:
+        named = {tag for tag, _ in errors}
         for tag, field in fields.items():
-            if field.required and values.get(tag, "") == "":
+            if field.required and tag not in named and values.get(tag, "") == "":
                 errors.append((tag, "Please enter a value"))
     if member is not None and member.poisoned and not any(fields[t].type == "address" for t in given if t in fields):
         errors.append(("ADDRESS", INCOMPLETE))
