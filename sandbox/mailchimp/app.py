@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from sandbox.http import Answer, Request, SandboxApp
-from sandbox.mailchimp import audience_parts, bulk, lists, members, stores
+from sandbox.mailchimp import audience_parts, bulk, interests, lists, members, orders, stores
 from sandbox.mailchimp.batches import Batch, BatchDesk
 from sandbox.mailchimp.calls import Call, Handlers
 from sandbox.mailchimp.control import mailchimp_control
@@ -49,7 +49,8 @@ class MailchimpServer:
         self.login_host = LoginHost(state)
         self.handlers: Handlers = {
             WRITES_BULK: bulk.post_list, **lists.HANDLERS, **members.HANDLERS, **audience_parts.HANDLERS,
-            **stores.HANDLERS, **self.batches.handlers, **self.webhooks.handlers,
+            **stores.HANDLERS,
+            **orders.HANDLERS, **interests.HANDLERS, **self.batches.handlers, **self.webhooks.handlers,
         }  # fmt: skip
 
     def credential(self, request: Request) -> tuple[Account, User] | None:

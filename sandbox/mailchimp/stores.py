@@ -1,4 +1,4 @@
-"""E-commerce: stores, their customers, products with variants, and orders with lines (reference, section 4)."""
+"""E-commerce: stores, their customers, and products with variants (reference, section 4)."""
 
 from typing import Any
 
@@ -30,13 +30,13 @@ def store_of(call: Call) -> Store:
     return found
 
 
-def _stamped(call: Call, values: Values, old: Values | None = None) -> Values:
+def stamped(call: Call, values: Values, old: Values | None = None) -> Values:
     now = iso(call.state.now())
     call.state.written()
     return values | {"created_at": old["created_at"] if old else now, "updated_at": now}
 
 
-def _missing(values: Values, names: tuple[str, ...], prefix: str = "") -> None:
+def missing(values: Values, names: tuple[str, ...], prefix: str = "") -> None:
     wrong = [(prefix + name, "This value should not be blank.") for name in names if values.get(name) in (None, "", [])]
     if wrong:
         raise invalid("The resource submitted could not be validated.", wrong)
@@ -62,7 +62,7 @@ def post_store(call: Call) -> Answer:
         raise invalid("The list ID is not valid.", [("list_id", "Invalid list ID")])
     _domain_is_free(call, body.get("domain"), None)
     values = {"is_syncing": False, "platform": "", "domain": ""} | body
-    call.account.stores[body["id"]] = Store(_stamped(call, values), {}, {}, {})
+    call.account.stores[body["id"]] = Store(stamped(call, values), {}, {}, {})
     return call.answer(_store_view(call.account.stores[body["id"]]))
 
 
@@ -79,7 +79,7 @@ def get_store(call: Call) -> Answer:
 def patch_store(call: Call) -> Answer:
     store = store_of(call)
     _domain_is_free(call, call.body.get("domain"), store.values["id"])
-    store.values = _stamped(call, store.values | call.body, store.values)
+    store.values = stamped(call, store.values | call.body, store.values)
     return call.answer(_store_view(store))
 
 
@@ -92,7 +92,7 @@ def delete_store(call: Call) -> Answer:
 # customers
 
 
-def _find(kind: dict[str, Values], key: str) -> Values:
+def find_in(kind: dict[str, Values], key: str) -> Values:
     found = kind.get(key)
     if found is None:
         raise not_found()
@@ -121,7 +121,7 @@ def save_customer(call: Call, store: Store, body: Values, *, is_new_only: bool =
         if old is None and email and other.get("email_address", "").lower() == email.lower() and id_ != body["id"]:
             call.state.counters["store_customers_sharing_an_address"] += 1
     _join_audience(call, store, email, bool(body.get("opt_in_status")), old)
-    values = _stamped(call, (old or {}) | body, old)
+    values = stamped(call, (old or {}) | body, old)
     store.customers[body["id"]] = values
     return values
 
@@ -160,7 +160,7 @@ def post_customer(call: Call) -> Answer:
 
 def get_customer(call: Call) -> Answer:
     store = store_of(call)
-    return call.answer(customer_view(store, _find(store.customers, call.arguments[1])))
+    return call.answer(customer_view(store, find_in(store.customers, call.arguments[1])))
 
 
 def put_customer(call: Call) -> Answer:
@@ -172,14 +172,14 @@ def put_customer(call: Call) -> Answer:
 
 def patch_customer(call: Call) -> Answer:
     store = store_of(call)
-    old = _find(store.customers, call.arguments[1])
+    old = find_in(store.customers, call.arguments[1])
     return call.answer(customer_view(store, save_customer(call, store, call.body | {"id": old["id"]})))
 
 
 def delete_customer(call: Call) -> Answer:
     """Orders of the customer stay (the vendor's behaviour is unknown)."""
     store = store_of(call)
-    _find(store.customers, call.arguments[1])
+    find_in(store.customers, call.arguments[1])
     del store.customers[call.arguments[1]]
     return NO_CONTENT
 
@@ -197,15 +197,15 @@ def save_product(call: Call, store: Store, id_: str, body: Values, *, is_new_onl
     if old is not None and is_new_only:
         raise invalid("A product with the provided ID already exists in the account for this store.")
     if old is None:
-        _missing(body, ("title", "variants"))
+        missing(body, ("title", "variants"))
     variants: dict[str, Values] = dict(old["variants"]) if old else {}
     for variant in body.get("variants", ()):
-        _missing(variant, ("id",), "variants.")
+        missing(variant, ("id",), "variants.")
         if variant["id"] not in variants:
-            _missing(variant, ("title",), "variants.")
+            missing(variant, ("title",), "variants.")
         variants[variant["id"]] = variants.get(variant["id"], {}) | variant
     base = old or {"handle": "", "url": "", "description": "", "type": "", "vendor": "", "image_url": ""}
-    store.products[id_] = _stamped(call, base | body | {"id": id_, "variants": variants}, old)
+    store.products[id_] = stamped(call, base | body | {"id": id_, "variants": variants}, old)
     return store.products[id_]
 
 
@@ -222,7 +222,7 @@ def post_product(call: Call) -> Answer:
 
 
 def get_product(call: Call) -> Answer:
-    return call.answer(product_view(_find(store_of(call).products, call.arguments[1])))
+    return call.answer(product_view(find_in(store_of(call).products, call.arguments[1])))
 
 
 def put_product(call: Call) -> Answer:
@@ -231,19 +231,19 @@ def put_product(call: Call) -> Answer:
 
 def patch_product(call: Call) -> Answer:
     store = store_of(call)
-    _find(store.products, call.arguments[1])
+    find_in(store.products, call.arguments[1])
     return call.answer(product_view(save_product(call, store, call.arguments[1], call.body)))
 
 
 def delete_product(call: Call) -> Answer:
     store = store_of(call)
-    _find(store.products, call.arguments[1])
+    find_in(store.products, call.arguments[1])
     del store.products[call.arguments[1]]
     return NO_CONTENT
 
 
 def _variants(call: Call) -> dict[str, Values]:
-    found: dict[str, Values] = _find(store_of(call).products, call.arguments[1])["variants"]
+    found: dict[str, Values] = find_in(store_of(call).products, call.arguments[1])["variants"]
     return found
 
 
@@ -257,18 +257,18 @@ def post_variant(call: Call) -> Answer:
     variants, body = _variants(call), call.body
     if body["id"] in variants:
         raise invalid("A product variant with the provided ID already exists.")
-    variants[body["id"]] = _stamped(call, body)
+    variants[body["id"]] = stamped(call, body)
     return call.answer(variants[body["id"]])
 
 
 def get_variant(call: Call) -> Answer:
-    return call.answer(_find(_variants(call), call.arguments[2]))
+    return call.answer(find_in(_variants(call), call.arguments[2]))
 
 
 def put_variant(call: Call) -> Answer:
     variants, id_ = _variants(call), call.arguments[2]
     if id_ not in variants:
-        _missing(call.body, ("title",))
+        missing(call.body, ("title",))
     now = iso(call.state.now())
     variants[id_] = {"created_at": now} | variants.get(id_, {}) | call.body | {"id": id_, "updated_at": now}
     call.state.written()
@@ -276,7 +276,7 @@ def put_variant(call: Call) -> Answer:
 
 
 def patch_variant(call: Call) -> Answer:
-    _find(_variants(call), call.arguments[2])
+    find_in(_variants(call), call.arguments[2])
     return put_variant(call)
 
 
@@ -284,165 +284,33 @@ def delete_variant(call: Call) -> Answer:
     variants = _variants(call)
     if len(variants) == 1:
         raise invalid("A product needs at least one variant.")
-    _find(variants, call.arguments[2])
+    find_in(variants, call.arguments[2])
     del variants[call.arguments[2]]
     return NO_CONTENT
 
 
-# orders and lines
-
-
-def order_view(order: Values) -> Values:
-    return order | {"lines": list(order["lines"].values()), "_links": []}
-
-
-def save_order(call: Call, store: Store, id_: str, body: Values, *, is_new_only: bool = False) -> Values:
-    """Create or change an order. Raises Problem for an unknown product or variant, or when a part is missing."""
-    old = store.orders.get(id_)
-    if old is not None and is_new_only:
-        raise invalid("An order with the provided ID already exists in the account for this store.")
-    if old is None:
-        _missing(body, ("customer", "currency_code", "order_total", "lines"))
-    lines: dict[str, Values] = dict(old["lines"]) if old is not None and "lines" not in body else {}
-    for line in body.get("lines", ()):
-        _missing(line, ("id", "product_id", "product_variant_id"), "lines.")
-        _check_line(call, store, line)
-        lines[line["id"]] = {name: value for name, value in line.items() if name != "product"}
-    if not lines:
-        raise invalid("An order needs at least one line.", [("lines", "This value should not be blank.")])
-    customer = _order_customer(call, store, body["customer"]) if "customer" in body else (old or {})["customer"]
-    values = (old or {"financial_status": "", "fulfillment_status": "", "tax_total": 0}) | body
-    store.orders[id_] = _stamped(call, values | {"id": id_, "lines": lines, "customer": customer}, old)
-    if not store.values.get("is_syncing") and values.get("financial_status"):
-        call.state.counters["order_notifications"] += 1
-    return store.orders[id_]
-
-
-def _check_line(call: Call, store: Store, line: Values) -> None:
-    if line["product_id"] not in store.products and line.get("product"):
-        save_product(call, store, line["product_id"], line["product"])
-    product = store.products.get(line["product_id"])
-    if product is None:
-        detail = "A product with the provided ID does not exist in the account for this list."
-        raise Problem(400, "Bad Request", detail)
-    if line["product_variant_id"] not in product["variants"]:
-        detail = "A product variant with the provided variant ID does not exist in the account for this list."
-        raise Problem(400, "Bad Request", detail)
-    _missing({"quantity": line.get("quantity"), "price": line.get("price")}, ("quantity", "price"), "lines.")
-
-
-def _order_customer(call: Call, store: Store, customer: Values) -> Values:
-    _missing(customer, ("id",), "customer.")
-    if customer["id"] not in store.customers:
-        _missing({"opt_in": str(customer.get("opt_in_status", ""))}, ("opt_in",), "customer.")
-        save_customer(call, store, customer)
-    elif len(customer) > 1:
-        save_customer(call, store, customer)
-    return {"id": customer["id"]}
-
-
-def _order_page(call: Call, orders: list[Values], extra: Values) -> Answer:
-    for name in ("customer_id", "campaign_id", "outreach_id"):
-        if name in call.query:
-            wanted = call.query[name]
-            orders = [o for o in orders if (o["customer"]["id"] if name == "customer_id" else o.get(name)) == wanted]
-    views = [order_view(order) for order in call.page(orders)]
-    return call.answer(extra | {"orders": views, "total_items": len(orders)})
-
-
-def get_all_orders(call: Call) -> Answer:
-    orders = [
-        order | {"store_id": id_} for id_, store in call.account.stores.items() for order in store.orders.values()
-    ]
-    return _order_page(call, orders, {})
-
-
-def get_orders(call: Call) -> Answer:
-    return _order_page(call, list(store_of(call).orders.values()), {"store_id": call.arguments[0]})
-
-
-def post_order(call: Call) -> Answer:
-    return call.answer(order_view(save_order(call, store_of(call), call.body["id"], call.body, is_new_only=True)))
-
-
-def get_order(call: Call) -> Answer:
-    return call.answer(order_view(_find(store_of(call).orders, call.arguments[1])))
-
-
-def put_order(call: Call) -> Answer:
-    return call.answer(order_view(save_order(call, store_of(call), call.arguments[1], call.body)))
-
-
-def patch_order(call: Call) -> Answer:
-    store = store_of(call)
-    _find(store.orders, call.arguments[1])
-    return call.answer(order_view(save_order(call, store, call.arguments[1], call.body)))
-
-
-def delete_order(call: Call) -> Answer:
-    store = store_of(call)
-    _find(store.orders, call.arguments[1])
-    del store.orders[call.arguments[1]]
-    return NO_CONTENT
-
-
-def _lines(call: Call) -> dict[str, Values]:
-    found: dict[str, Values] = _find(store_of(call).orders, call.arguments[1])["lines"]
-    return found
-
-
-def get_lines(call: Call) -> Answer:
-    found = list(_lines(call).values())
-    page = {"store_id": call.arguments[0], "order_id": call.arguments[1], "lines": call.page(found)}
-    return call.answer(page | {"total_items": len(found)})
-
-
-def post_line(call: Call) -> Answer:
-    lines, body = _lines(call), call.body
-    if body["id"] in lines:
-        raise invalid("A line with the provided ID already exists.")
-    _check_line(call, store_of(call), body)
-    lines[body["id"]] = body
-    return call.answer(body)
-
-
-def get_line(call: Call) -> Answer:
-    return call.answer(_find(_lines(call), call.arguments[2]))
-
-
-def patch_line(call: Call) -> Answer:
-    lines = _lines(call)
-    changed = _find(lines, call.arguments[2]) | call.body
-    _check_line(call, store_of(call), changed)
-    lines[call.arguments[2]] = changed
-    return call.answer(changed)
-
-
-def delete_line(call: Call) -> Answer:
-    lines = _lines(call)
-    _find(lines, call.arguments[2])
-    if len(lines) == 1:
-        raise invalid("An order needs at least one line.")
-    del lines[call.arguments[2]]
-    return NO_CONTENT
-
-
-_S = "EcommerceStores"
 HANDLERS: Handlers = {
-    f"get{_S}": get_stores, f"post{_S}": post_store, f"get{_S}Id": get_store, f"patch{_S}Id": patch_store,
-    f"delete{_S}Id": delete_store, "getEcommerceOrders": get_all_orders,
-    f"get{_S}IdCustomers": get_customers, f"post{_S}IdCustomers": post_customer,
-    f"get{_S}IdCustomersId": get_customer, f"put{_S}IdCustomersId": put_customer,
-    f"patch{_S}IdCustomersId": patch_customer, f"delete{_S}IdCustomersId": delete_customer,
-    f"get{_S}IdProducts": get_products, f"post{_S}IdProducts": post_product, f"get{_S}IdProductsId": get_product,
-    f"put{_S}IdProductsId": put_product, f"patch{_S}IdProductsId": patch_product,
-    f"delete{_S}IdProductsId": delete_product,
-    f"get{_S}IdProductsIdVariants": get_variants, f"post{_S}IdProductsIdVariants": post_variant,
-    f"get{_S}IdProductsIdVariantsId": get_variant, f"put{_S}IdProductsIdVariantsId": put_variant,
-    f"patch{_S}IdProductsIdVariantsId": patch_variant, f"delete{_S}IdProductsIdVariantsId": delete_variant,
-    f"get{_S}IdOrders": get_orders, f"post{_S}IdOrders": post_order, f"get{_S}IdOrdersId": get_order,
-    f"put{_S}IdOrdersId": put_order, f"patch{_S}IdOrdersId": patch_order, f"delete{_S}IdOrdersId": delete_order,
-    f"get{_S}IdOrdersIdLines": get_lines, f"post{_S}IdOrdersIdLines": post_line,
-    f"get{_S}IdOrdersIdLinesId": get_line, f"patch{_S}IdOrdersIdLinesId": patch_line,
-    f"delete{_S}IdOrdersIdLinesId": delete_line,
-}  # fmt: skip
+    "getEcommerceStores": get_stores,
+    "postEcommerceStores": post_store,
+    "getEcommerceStoresId": get_store,
+    "patchEcommerceStoresId": patch_store,
+    "deleteEcommerceStoresId": delete_store,
+    "getEcommerceStoresIdCustomers": get_customers,
+    "postEcommerceStoresIdCustomers": post_customer,
+    "getEcommerceStoresIdCustomersId": get_customer,
+    "putEcommerceStoresIdCustomersId": put_customer,
+    "patchEcommerceStoresIdCustomersId": patch_customer,
+    "deleteEcommerceStoresIdCustomersId": delete_customer,
+    "getEcommerceStoresIdProducts": get_products,
+    "postEcommerceStoresIdProducts": post_product,
+    "getEcommerceStoresIdProductsId": get_product,
+    "putEcommerceStoresIdProductsId": put_product,
+    "patchEcommerceStoresIdProductsId": patch_product,
+    "deleteEcommerceStoresIdProductsId": delete_product,
+    "getEcommerceStoresIdProductsIdVariants": get_variants,
+    "postEcommerceStoresIdProductsIdVariants": post_variant,
+    "getEcommerceStoresIdProductsIdVariantsId": get_variant,
+    "putEcommerceStoresIdProductsIdVariantsId": put_variant,
+    "patchEcommerceStoresIdProductsIdVariantsId": patch_variant,
+    "deleteEcommerceStoresIdProductsIdVariantsId": delete_variant,
+}

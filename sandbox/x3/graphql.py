@@ -6,8 +6,9 @@ import msgspec
 
 from sandbox.faults import Fault
 from sandbox.http import Answer, Request, json_answer
-from sandbox.x3.execute import Executor, Quirks, Rejected
+from sandbox.x3.execute import Executor, Rejected
 from sandbox.x3.nodes import Generation, build
+from sandbox.x3.selections import Quirks
 from sandbox.x3.state import X3State
 
 

@@ -68,7 +68,7 @@ async def test_batch_results_are_in_an_archive_whose_address_dies(
         archive = await storage.get(batch["response_body_url"])
         mailchimp_state.clock = lambda: 4_000_000_000
         assert (await storage.get(batch["response_body_url"])).status_code == 403
-    results = {}
+    results: dict[str, Any] = {}
     with tarfile.open(fileobj=io.BytesIO(archive.content), mode="r:gz") as tar:
         for name in tar.getnames():
             if (opened := tar.extractfile(name)) is not None:
