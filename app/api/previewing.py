@@ -16,6 +16,7 @@ from app.api.problems import Invalid
 from app.api.schemas.mappings import PreviewItem, PreviewPublic, PreviewRequest, PreviewWarning
 from app.connectors.mailchimp.audiences import MailchimpAudience
 from app.connectors.mailchimp.merge_checks import check_merge_fields, merge_types
+from app.connectors.retrying import briefly
 from app.connectors.sage_x3.reader import X3Source
 from app.db import rows
 from app.db.connections import Connection
@@ -47,8 +48,9 @@ async def preview_mapping(access: Operating, mapping_id: ObjectId, body: Preview
         if body.audience_connection_id is not None:
             target = await _connection(work, body.audience_connection_id, "/audience_connection_id", "mailchimp")
     try:
-        async with asyncio.timeout(LONGEST_SECONDS):
-            return answer(await _previewed(access, body, definition, source, target))
+        with briefly():
+            async with asyncio.timeout(LONGEST_SECONDS):
+                return answer(await _previewed(access, body, definition, source, target))
     except TimeoutError:
         raise Transient("preview_too_slow", "The records could not be read within a minute; ask for fewer.") from None
 

@@ -4,6 +4,8 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from math import inf
 from time import monotonic
 from typing import TypeVar
 
@@ -11,6 +13,7 @@ from app.domain.errors import Transient
 
 T = TypeVar("T")
 
+_patience: ContextVar[tuple[float, int]] = ContextVar("patience", default=(inf, 1_000_000))
 _sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
@@ -28,7 +31,10 @@ async def retried(
     The n-th wait is drawn from 0..min(cap, base * 2^n) seconds and is never shorter than the error's `retry_after`.
     The last Transient leaves when `attempts` calls were made or the next wait would end after `budget_seconds`.
     With `repeat_unknown=False` an error whose outcome is unknown leaves at once: repeating it might do harm.
+    Inside `briefly()` both bounds are no larger than that allows.
     """
+    most_seconds, most_attempts = _patience.get()
+    budget_seconds, attempts = min(budget_seconds, most_seconds), min(attempts, most_attempts)
     started = monotonic()
     for attempt in range(attempts):
         try:
@@ -46,6 +52,17 @@ async def retried(
 def _wait(attempt: int, retry_after: float | None, base: float, cap: float) -> float:
     drawn = random.uniform(0.0, min(cap, base * 2.0**attempt))  # noqa: S311 - spreads load, guards no secret
     return max(drawn, retry_after or 0.0)
+
+
+@contextmanager
+def briefly(budget_seconds: float = 10.0, attempts: int = 2) -> Iterator[None]:
+    """While a person waits for the answer: everything retried inside the block, in this task and those it starts, is
+    given up that soon."""
+    token = _patience.set((budget_seconds, attempts))
+    try:
+        yield
+    finally:
+        _patience.reset(token)
 
 
 @contextmanager

@@ -65,7 +65,10 @@ class Api(Client):
 
 @pytest.fixture
 async def resources(settings: Settings) -> AsyncIterator[Resources]:
-    async with open_resources(settings, interactive=True) as opened:
+    """As in production, but for a rate that no test reaches by accident."""
+    async with open_resources(
+        settings.model_copy(update={"rate_limit_per_minute": 10_000_000}), interactive=True
+    ) as opened:
         yield opened
 
 

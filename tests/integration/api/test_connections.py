@@ -70,7 +70,9 @@ async def test_verification_is_one_audit_event(api: Api) -> None:
 
     events = (await api.get(f"{tenant}/audit?action=connection.verified")).json()["items"]
 
-    assert [(e["object_id"], e["actor"], e["detail"]["ok"]) for e in events] == [(ids["connections"], "operator", False)]
+    assert [(e["object_id"], e["actor"], e["detail"]["ok"]) for e in events] == [
+        (ids["connections"], "operator", False)
+    ]
 
 
 async def test_lists_of_a_mailchimp_that_is_down_say_when_to_come_back(api: Api) -> None:
@@ -142,7 +144,9 @@ async def test_a_credential_of_another_kind_is_refused_without_being_repeated(ap
     ids = await furnish(api, tenant)
 
     response = await api.call(
-        "PUT", f"{tenant}/connections/{ids['mailchimp']}/credential", json={"api_key": ["canary-list"], "password": "canary"}
+        "PUT",
+        f"{tenant}/connections/{ids['mailchimp']}/credential",
+        json={"api_key": ["canary-list"], "password": "canary"},
     )
 
     assert response.status_code == 422
@@ -221,5 +225,10 @@ async def test_odd_addresses_are_refused(api: Api, url: str) -> None:
 async def test_system_and_kind_must_fit(api: Api) -> None:
     tenant = await api.tenant()
 
-    for body in (an_x3(kind="api_key"), a_mailchimp(kind="graphql_jwt"), a_mailchimp(url="https://x.test/"), an_x3(system=1)):
+    for body in (
+        an_x3(kind="api_key"),
+        a_mailchimp(kind="graphql_jwt"),
+        a_mailchimp(url="https://x.test/"),
+        an_x3(system=1),
+    ):
         assert (await api.post(f"{tenant}/connections", body)).status_code == 422

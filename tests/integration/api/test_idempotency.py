@@ -67,9 +67,7 @@ async def test_keys_of_different_callers_and_paths_are_different_keys(api: Api) 
 async def test_many_at_once_have_one_effect(api: Api) -> None:
     tenant = await api.tenant()
 
-    responses = await asyncio.gather(
-        *(api.post(f"{tenant}/mappings", a_mapping(), headers=KEY) for _ in range(12))
-    )
+    responses = await asyncio.gather(*(api.post(f"{tenant}/mappings", a_mapping(), headers=KEY) for _ in range(12)))
 
     codes = [response.status_code for response in responses]
     assert set(codes) <= {201, 409}

@@ -84,9 +84,7 @@ async def test_a_revoked_key_opens_nothing_from_the_next_request_on(api: Api) ->
 
 async def test_an_expired_key_opens_nothing(api: Api) -> None:
     tenant = await api.tenant()
-    made = await api.made(
-        f"{tenant}/api-keys", {"name": "job", "role": "viewer", "expires_at": "2099-01-01T00:00:00Z"}
-    )
+    made = await api.made(f"{tenant}/api-keys", {"name": "job", "role": "viewer", "expires_at": "2099-01-01T00:00:00Z"})
     async with api.resources.database.transaction(made_tenant(tenant)) as connection:
         await connection.execute("update api_key set expires_at = clock_timestamp() - interval '1 second'")
 

@@ -2,7 +2,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from app.connectors.retrying import retried, without_waiting
+from app.connectors.retrying import briefly, retried, without_waiting
 from app.domain.errors import NeedsTenant, Transient
 
 
@@ -69,3 +69,17 @@ async def test_an_unknown_outcome_is_repeated_only_where_that_is_harmless() -> N
         assert await retried(failing([unknown], [])) == "answer"
         with pytest.raises(Transient):
             await retried(failing([unknown], []), repeat_unknown=False)
+
+
+async def test_while_a_person_waits_retries_end_after_the_second_call() -> None:
+    calls = 0
+
+    async def fails() -> None:
+        nonlocal calls
+        calls += 1
+        raise Transient("busy", "Busy.")
+
+    with without_waiting(), briefly(), pytest.raises(Transient):
+        await retried(fails, attempts=6)
+
+    assert calls == 2
