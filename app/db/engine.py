@@ -15,8 +15,14 @@ SYSTEM_ROLE = "mlc_system"
 ENTER = "select set_config('role', $1, true), set_config('mlc.tenant', $2, true)"
 ENTER_SESSION = text("select set_config('role', :role, true), set_config('mlc.tenant', :tenant, true)")
 
-# A statement prepared against an empty table would keep its sequential scan while the table grows.
-HOT_SETTINGS = {"enable_seqscan": "off", "application_name": "ml-connector-hot", "lock_timeout": "30000"}
+# A statement prepared against an empty table would keep its sequential scan, or loop over what it takes for a handful
+# of rows, while the table grows.
+HOT_SETTINGS = {
+    "enable_seqscan": "off",
+    "enable_nestloop": "off",
+    "application_name": "ml-connector-hot",
+    "lock_timeout": "30000",
+}
 
 
 class UnsafeRole(Exception):

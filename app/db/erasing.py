@@ -13,7 +13,7 @@ async def destroy_data_key(db: AsyncSession, tenant_id: UUID) -> bool:
     """Overwrite the wrapped data key; false when there is no such tenant. Once committed, nothing that was sealed
     for the tenant can be opened again, in backups made later neither."""
     statement = update(Tenant).where(col(Tenant.id) == tenant_id).values(data_key=b"", data_key_id="destroyed")
-    return (await db.execute(statement.returning(col(Tenant.id)))).first() is not None
+    return (await db.exec(statement.returning(col(Tenant.id)))).first() is not None
 
 
 async def delete_tenant_rows(db: AsyncSession, tenant_id: UUID) -> None:
@@ -21,5 +21,5 @@ async def delete_tenant_rows(db: AsyncSession, tenant_id: UUID) -> None:
     models_loaded()
     for table in reversed(SQLModel.metadata.sorted_tables):
         if "tenant_id" in table.columns:
-            await db.execute(delete(table).where(table.c.tenant_id == tenant_id))
-    await db.execute(delete(Tenant).where(col(Tenant.id) == tenant_id))
+            await db.exec(delete(table).where(table.c.tenant_id == tenant_id))
+    await db.exec(delete(Tenant).where(col(Tenant.id) == tenant_id))

@@ -45,23 +45,36 @@ class Record(SQLModel, table=True):
     changed_at: datetime = instant(default_now=True)
 
 
-# Only rows that say something come back, so a first load costs one small answer per page.
+# Each table is asked once, by its index and the page's own arrays: an estimate that a table is small must never make
+# the planner walk a whole tenant for a page. Only keys that are known in some way come back, so a first load costs one
+# small answer per page.
 LOOK_UP = """
-    select w.key, r.state, r.reason, r.member_hash, r.fingerprint, r.tags, r.flags, r.is_active,
-           m.status, o.status as old_status, x.key as owner_key, x.is_active as owner_active, x.run_id as owner_run,
-           case when r.member_hash <> w.hash or w.hash is null then exists (
-               select from record s where s.tenant_id = $1 and s.sync_id = $2 and s.member_hash = r.member_hash
-               and s.key <> w.key) else false end as old_shared
-    from unnest($4::varchar[], $5::bytea[]) as w(key, hash)
-    left join record r on r.tenant_id = $1 and r.sync_id = $2 and r.key = w.key
-    left join audience_member m on m.tenant_id = $1 and m.audience_id = $3 and m.member_hash = w.hash
-    left join audience_member o on o.tenant_id = $1 and o.audience_id = $3 and o.member_hash = r.member_hash
-         and r.member_hash is distinct from w.hash
-    left join lateral (
-        select c.key, c.is_active, c.run_id from record c
-        where c.tenant_id = $1 and c.sync_id = $2 and c.member_hash = w.hash and c.key <> w.key and c.state = 'synced'
-        order by not c.is_active, c.key limit 1) x on true
-    where r.key is not null or m.status is not null or x.key is not null
+    with w as materialized (select * from unnest($4::varchar[], $5::bytea[]) as w(key, hash)),
+    r as materialized (
+        select key, state, reason, member_hash, fingerprint, tags, flags, is_active from record
+        where tenant_id = $1 and sync_id = $2 and key = any($4::varchar[])),
+    former as materialized (
+        select w.key, r.member_hash as hash from w join r on r.key = w.key
+        where r.member_hash is not null and r.member_hash is distinct from w.hash),
+    m as materialized (
+        select member_hash, status from audience_member where tenant_id = $1 and audience_id = $3
+        and member_hash = any(array_cat($5::bytea[], array(select hash from former)))),
+    shared as materialized (
+        select member_hash from record where tenant_id = $1 and sync_id = $2
+        and member_hash = any(array(select hash from former)) group by member_hash having count(*) > 1),
+    x as materialized (
+        select key, member_hash, is_active, run_id from record
+        where tenant_id = $1 and sync_id = $2 and member_hash = any($5::bytea[]) and state = 'synced'),
+    owner as materialized (
+        select distinct on (w.key) w.key as asker, x.key, x.is_active, x.run_id
+        from w join x on x.member_hash = w.hash and x.key <> w.key order by w.key, not x.is_active, x.key)
+    select w.key, r.state, r.reason, r.member_hash, r.fingerprint, r.tags, r.flags, r.is_active, m.status,
+           o.status as old_status, owner.key as owner_key, owner.is_active as owner_active, owner.run_id as owner_run,
+           shared.member_hash is not null as old_shared
+    from w left join r on r.key = w.key left join m on m.member_hash = w.hash
+    left join former on former.key = w.key left join m o on o.member_hash = former.hash
+    left join shared on shared.member_hash = former.hash left join owner on owner.asker = w.key
+    where r.key is not null or m.status is not null or owner.key is not null
 """
 
 UPSERT = """

@@ -289,7 +289,8 @@ def _carry(decision: Decision, member: Member, known: Known, policy: Policy) -> 
         decision.action, decision.outcome = Action.RESTORE, Outcome.UPDATED
         decision.flags &= ~(ARCHIVED_BY_US | FLAGGED_INACTIVE)
         return decision
-    if moved and known.old_status is not None and not known.old_shared:
+    shadow = known.reason == "duplicate_email"  # the remembered address is another record's
+    if moved and known.old_status is not None and not known.old_shared and not shadow:
         return _move(decision, known)
     if moved and is_closed(known.old_status):
         decision.member_hash = known.member_hash

@@ -147,9 +147,10 @@ class Changer:
         if member is None or decision.outcome not in CARRIED or decision.action not in TAGGED:
             return [], []
         had = set(decision.known.tags.split(SEPARATOR)) - {""}
-        adopted = decision.known.state is None or decision.action is Action.MERGE
-        off = set(member.tags_off) if adopted else had - set(member.tags)
-        return sorted(set(member.tags) - (set() if adopted else had)), sorted(off - set(member.tags))
+        adopted = decision.known.state != "synced" or decision.action is Action.MERGE or decision.demote is not None
+        off = set(member.tags_off) | had if adopted else had - set(member.tags)
+        on = set(member.tags) if adopted else set(member.tags) - had
+        return sorted(on), sorted(off - set(member.tags))
 
 
 CARRIED = (Outcome.UPDATED, Outcome.CREATED)

@@ -25,6 +25,7 @@ class Decider:
         self._run = flight.run
         self._mirror = mirror
         self._left_behind = left_behind
+        self._one = asyncio.Lock()
         self._late = late
 
     async def plan(self, page: Page) -> None:
@@ -37,21 +38,29 @@ class Decider:
         self._flight.close(page)
 
     async def _go_on(self, page: Page, candidates: Sequence[Candidate]) -> None:
-        blocked = await self._decide(page, candidates)
+        blocked, blockers = await self._decide(page, candidates)
         if blocked:
             page.open += 1
-            self._late.create_task(self._decide_later(page, blocked))
+            self._late.create_task(self._decide_later(page, blocked, blockers))
 
-    async def _decide_later(self, page: Page, candidates: Sequence[Candidate]) -> None:
+    async def _decide_later(self, page: Page, candidates: Sequence[Candidate], blockers: set[Page]) -> None:
         while candidates:
-            for blocker in self._flight.blockers(page, map(_hash, candidates)):
+            for blocker in blockers:
                 await blocker.remembered.wait()
-            candidates = await self._decide(page, candidates)
+            candidates, blockers = await self._decide(page, candidates)
         self._flight.close(page)
 
-    async def _decide(self, page: Page, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """Decide those that no other open page touches; the others come back."""
-        blocked = [c for c in candidates if self._flight.blockers(page, (_hash(c),))]
+    async def _decide(self, page: Page, candidates: Sequence[Candidate]) -> tuple[list[Candidate], set[Page]]:
+        """Decide those that no other open page touches; the others come back with the pages they wait for.
+
+        One at a time: between looking an address up and claiming it, nobody else may claim it.
+        """
+        async with self._one:
+            return await self._decide_alone(page, candidates)
+
+    async def _decide_alone(self, page: Page, candidates: Sequence[Candidate]) -> tuple[list[Candidate], set[Page]]:
+        blockers = self._flight.blockers(page, map(_hash, candidates))
+        blocked = [c for c in candidates if self._flight.blockers(page, (_hash(c),))] if blockers else []
         free = [c for c in candidates if c not in blocked] if blocked else candidates
         decisions = await self._decisions(free)
         if any(d.writes for d in decisions) and not self._mirror.fresh:
@@ -59,8 +68,9 @@ class Decider:
             decisions = await self._decisions(free)
         going = []
         for candidate, decision in zip(free, decisions, strict=True):
-            if self._flight.blockers(page, (decision.known.member_hash,)):
+            if former := self._flight.blockers(page, (decision.known.member_hash,)):
                 blocked.append(candidate)
+                blockers |= former
             else:
                 going.append(decision)
                 self._flight.claim(page, decision)
@@ -70,7 +80,7 @@ class Decider:
                 await self._left_behind.made(decision)
         if not self._run.dry:
             self._flight.dispatch(page, going)
-        return blocked
+        return blocked, blockers
 
     async def _refused(self, refusals: Sequence[Refusal]) -> list[Decision]:
         """Rows that the source would not give: dead letters, once per reason; what we remember of them stays."""
