@@ -15,11 +15,10 @@ SYSTEM_ROLE = "mlc_system"
 ENTER = "select set_config('role', $1, true), set_config('mlc.tenant', $2, true)"
 ENTER_SESSION = text("select set_config('role', :role, true), set_config('mlc.tenant', :tenant, true)")
 
-# A statement prepared against an empty table would keep its sequential scan, or loop over what it takes for a handful
-# of rows, while the table grows.
+# A plan made once against an empty table would stay while the table grows: plan anew, for the size the table has.
 HOT_SETTINGS = {
+    "plan_cache_mode": "force_custom_plan",
     "enable_seqscan": "off",
-    "enable_nestloop": "off",
     "application_name": "ml-connector-hot",
     "lock_timeout": "30000",
 }

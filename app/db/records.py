@@ -45,36 +45,34 @@ class Record(SQLModel, table=True):
     changed_at: datetime = instant(default_now=True)
 
 
-# Each table is asked once, by its index and the page's own arrays: an estimate that a table is small must never make
-# the planner walk a whole tenant for a page. Only keys that are known in some way come back, so a first load costs one
-# small answer per page.
+# Every key is looked up on its own (lateral, offset 0: nothing else is left to the planner), and the sync is hidden
+# where an address is looked for: before the tables are analysed, "all of one sync" looks as cheap as one row, and would
+# make a page cost as much as the tenant is large. Only keys that are known in some way come back, so a first load costs
+# one small answer per page.
 LOOK_UP = """
-    with w as materialized (select * from unnest($4::varchar[], $5::bytea[]) as w(key, hash)),
-    r as materialized (
-        select key, state, reason, member_hash, fingerprint, tags, flags, is_active from record
-        where tenant_id = $1 and sync_id = $2 and key = any($4::varchar[])),
-    former as materialized (
-        select w.key, r.member_hash as hash from w join r on r.key = w.key
-        where r.member_hash is not null and r.member_hash is distinct from w.hash),
-    m as materialized (
-        select member_hash, status from audience_member where tenant_id = $1 and audience_id = $3
-        and member_hash = any(array_cat($5::bytea[], array(select hash from former)))),
-    shared as materialized (
-        select member_hash from record where tenant_id = $1 and sync_id = $2
-        and member_hash = any(array(select hash from former)) group by member_hash having count(*) > 1),
-    x as materialized (
-        select key, member_hash, is_active, run_id from record
-        where tenant_id = $1 and sync_id = $2 and member_hash = any($5::bytea[]) and state = 'synced'),
-    owner as materialized (
-        select distinct on (w.key) w.key as asker, x.key, x.is_active, x.run_id
-        from w join x on x.member_hash = w.hash and x.key <> w.key order by w.key, not x.is_active, x.key)
-    select w.key, r.state, r.reason, r.member_hash, r.fingerprint, r.tags, r.flags, r.is_active, m.status,
-           o.status as old_status, owner.key as owner_key, owner.is_active as owner_active, owner.run_id as owner_run,
-           shared.member_hash is not null as old_shared
-    from w left join r on r.key = w.key left join m on m.member_hash = w.hash
-    left join former on former.key = w.key left join m o on o.member_hash = former.hash
-    left join shared on shared.member_hash = former.hash left join owner on owner.asker = w.key
-    where r.key is not null or m.status is not null or owner.key is not null
+    select w.key, r.state, r.reason, r.member_hash, r.fingerprint, r.tags, r.flags, r.is_active,
+           m.status, o.status as old_status, x.key as owner_key, x.is_active as owner_active, x.run_id as owner_run,
+           s.shared is true as old_shared
+    from unnest($4::varchar[], $5::bytea[]) as w(key, hash)
+    left join lateral (
+        select state, reason, member_hash, fingerprint, tags, flags, is_active,
+               case when member_hash is distinct from w.hash then member_hash end as former
+        from record where tenant_id = $1 and sync_id = $2 and key = w.key offset 0) r on true
+    left join lateral (
+        select status from audience_member
+        where tenant_id = $1 and audience_id = $3 and member_hash = w.hash offset 0) m on true
+    left join lateral (
+        select status from audience_member
+        where tenant_id = $1 and audience_id = $3 and member_hash = r.former offset 0) o on true
+    left join lateral (
+        select true as shared from record
+        where tenant_id = $1 and sync_id is not distinct from $2 and member_hash = r.former and key <> w.key
+        limit 1) s on true
+    left join lateral (
+        select key, is_active, run_id from record
+        where tenant_id = $1 and sync_id is not distinct from $2 and member_hash = w.hash and key <> w.key
+        and state = 'synced' order by not is_active, key limit 1) x on true
+    where r.state is not null or m.status is not null or x.key is not null
 """
 
 UPSERT = """
@@ -160,8 +158,8 @@ async def shadows(
 ) -> Sequence[str]:
     """Codes of records that wait behind another owner of these addresses."""
     rows = await connection.fetch(
-        "select distinct code from record where tenant_id = $1 and sync_id = $2 and member_hash = any($3)"
-        " and state = 'skipped' and reason = 'duplicate_email' order by code",
+        "select distinct code from record where tenant_id = $1 and sync_id is not distinct from $2"
+        " and member_hash = any($3) and state = 'skipped' and reason = 'duplicate_email' order by code",
         tenant_id,
         sync_id,
         hashes,
