@@ -25,6 +25,19 @@ def cuts(low: str, high: str, parts: int) -> list[str]:
     return found
 
 
+def fraction(low: str, at: str, high: str) -> float:
+    """How much of the span low..high lies at or before `at`, from 0 to 1, if keys are evenly spread; 1 when empty."""
+    if not low < high:
+        return 1.0
+    prefix = _common_prefix(low, high)
+    if not at.startswith(prefix):
+        return 0.0 if at < low else 1.0
+    width = max(len(low), len(at), len(high)) - len(prefix)
+    digits = all(_digits(key[len(prefix) :]) for key in (low, at, high))
+    first, here, last = (_number(key[len(prefix) :], width, DIGITS if digits else LETTERED) for key in (low, at, high))
+    return min(max((here - first) / (last - first), 0.0), 1.0) if last > first else 1.0
+
+
 def _common_prefix(one: str, other: str) -> str:
     end = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
     return one[:end]

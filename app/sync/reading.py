@@ -3,21 +3,40 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
+from dataclasses import dataclass
 from itertools import pairwise
 
-from app.domain.keyspace import cuts
+from app.domain.keyspace import cuts, fraction
 from app.domain.party import Party, SourcePage
 from app.sync.opened import OpenRun
 from app.sync.pages import Lane, Page, Position
 
 SMALL = 2000  # parties; fewer are not worth several readers
+WORTH_TAKING = 4.0  # pages another reader must still have before it; taking a half costs it the page it has prefetched
+MOST_LANES = 64
+
+
+@dataclass(slots=True)
+class Span:
+    """How far the reader of a lane of keys has come."""
+
+    low: str | None
+    reached: str | None
+    pages: int = 0
+
+    def left(self, until: str) -> float:
+        """Pages this reader still has before it, estimated from those it has read; 0 while that is unknown."""
+        if self.reached is None or self.low is None:
+            return 0.0
+        done = fraction(self.low, self.reached, until)
+        return self.pages * (1 - done) / done if done else 0.0
 
 
 class Reader:
     """Reads the lanes of a position; one task per lane of keys, so several ranges are read at once.
 
-    A reader that has finished takes over the upper half of what another one still has before it. Bounds are compared
-    by the source, so a bad guess of where to cut costs speed only.
+    A reader that has finished takes over the upper half of the longest way another one still has before it. Bounds
+    are compared by the source, so a bad guess of where to cut costs speed only.
     """
 
     def __init__(self, run: OpenRun, position: Position, changed_since: datetime | None) -> None:
@@ -25,7 +44,8 @@ class Reader:
         self._position = position
         self._since = changed_since
         self._pages: asyncio.Queue[Page | Exception | None] = asyncio.Queue(maxsize=2)
-        self._reached: dict[int, str | None] = {}  # lanes of keys that are being read, by identity
+        self._spans: dict[int, Span] = {}  # lanes of keys that are being read, by identity
+        self._bounds: tuple[str, str] | None = None
 
     async def lanes(self) -> list[Lane]:
         """The lanes of a run that begins."""
@@ -35,8 +55,8 @@ class Reader:
         count = await run.source.count()
         if run.pace.readers < 2 or (count is not None and count < SMALL):
             return [Lane("scan")]
-        bounds = await run.source.bounds()
-        inner = cuts(*bounds, run.pace.readers) if bounds else []
+        self._bounds = await run.source.bounds()
+        inner = cuts(*self._bounds, run.pace.readers) if self._bounds else []
         edges = [None, *inner, None]
         return [Lane("scan", low, high) for low, high in pairwise(edges)]
 
@@ -85,39 +105,43 @@ class Reader:
 
     async def _scan(self, lane: Lane) -> None:
         """Read a span; begin anew behind the last key when another reader has taken its upper half."""
-        self._reached[id(lane)] = lane.after
+        low = lane.after or (self._bounds[0] if self._bounds else None)
+        span = self._spans[id(lane)] = Span(low, lane.after)
         while not self._run.stopping:
             until = lane.until
-            if await self._scan_until(lane, until):
-                del self._reached[id(lane)]
+            if await self._scan_until(lane, span, until):
+                del self._spans[id(lane)]
                 await self._put(lane, SourcePage((), (), None), last=True)
                 return
 
-    async def _scan_until(self, lane: Lane, until: str | None) -> bool:
-        async for page in self._run.source.scan(self._reached[id(lane)], until):
+    async def _scan_until(self, lane: Lane, span: Span, until: str | None) -> bool:
+        async for page in self._run.source.scan(span.reached, until):
             if lane.until != until:
                 return False
-            self._reached[id(lane)] = page.last_key or self._reached[id(lane)]  # before anybody may cut behind it
+            span.reached = page.last_key or span.reached  # before anybody may cut behind it
+            span.pages += 1
             await self._put(lane, page)
             if self._run.stopping or lane.until != until:
                 return False
         return lane.until == until
 
     def _help_another(self, readers: asyncio.TaskGroup) -> None:
-        """Take over half of the widest span that is still being read."""
-        if self._run.stopping:
+        """Take over half of what the reader with the longest way has before it, if that is worth a reader."""
+        if self._run.stopping or len(self._position.lanes) >= MOST_LANES:
             return
-        for lane in self._position.lanes:
-            reached = self._reached.get(id(lane))
-            if reached is None or lane.until is None:
-                continue
-            middle = cuts(reached, lane.until, 2)
-            if middle and len(self._position.lanes) < 64:
-                taken = Lane("scan", middle[0], lane.until)
-                lane.until = middle[0]
-                self._position.lanes.append(taken)
-                readers.create_task(self._read(taken, readers))
-                return
+        reading = [(lane, self._spans[id(lane)]) for lane in self._position.lanes if id(lane) in self._spans]
+        longest = max(reading, key=lambda each: each[1].left(self._end(each[0])), default=None)
+        if longest is None or longest[1].left(self._end(longest[0])) < WORTH_TAKING:
+            return
+        lane, span = longest
+        for middle in cuts(span.reached or "", self._end(lane), 2):
+            taken = Lane("scan", middle, lane.until)
+            lane.until = middle
+            self._position.lanes.append(taken)
+            readers.create_task(self._read(taken, readers))
+
+    def _end(self, lane: Lane) -> str:
+        return lane.until or (self._bounds[1] if self._bounds else "")
 
     async def _read_codes(self, lane: Lane) -> None:
         """Parties named by the run, or touched since the lower bound, in the order of their codes."""
