@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 
 from app.domain.keyspace import cuts, fraction
