@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     sweep_seconds: float = Field(default=15, gt=0)
     slice_seconds: float = Field(default=60, gt=0)
     settle_seconds: float = Field(default=130, ge=0)
+    retry_base_seconds: float = Field(default=2, gt=0)
+    retry_budget_seconds: float = Field(default=120, ge=0)
+    put_off_seconds: float = Field(default=15, gt=0)
 
     @field_validator("egress_allow", mode="before")
     @classmethod

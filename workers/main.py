@@ -13,6 +13,7 @@ from redis import exceptions as redis_errors
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
+from app.connectors import retrying
 from app.resources import Resources, open_resources
 from app.settings import Settings
 from app.sync.opened import Pace
@@ -70,6 +71,7 @@ def pace_of(settings: Settings) -> Pace:
         heartbeat_seconds=settings.heartbeat_seconds,
         slice_seconds=settings.slice_seconds,
         settle_seconds=settings.settle_seconds,
+        put_off_seconds=settings.put_off_seconds,
         senders=settings.mailchimp_connections,
     )
 
@@ -123,9 +125,10 @@ def main() -> None:
     """Entry point of `python -m workers`."""
     settings = Settings()
     set_up_logging(settings.log_format)
-    try:
-        import uvloop  # not on every platform
-    except ImportError:
-        asyncio.run(serve(settings))
-    else:
-        uvloop.run(serve(settings))
+    with retrying.within(settings.retry_budget_seconds, settings.retry_base_seconds):
+        try:
+            import uvloop  # not on every platform
+        except ImportError:
+            asyncio.run(serve(settings))
+        else:
+            uvloop.run(serve(settings))

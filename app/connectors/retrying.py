@@ -14,6 +14,7 @@ from app.domain.errors import Transient
 T = TypeVar("T")
 
 _patience: ContextVar[tuple[float, int]] = ContextVar("patience", default=(inf, 1_000_000))
+_base_seconds: ContextVar[float] = ContextVar("base_seconds", default=2.0)
 _sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
@@ -22,7 +23,7 @@ async def retried(
     *,
     budget_seconds: float = 120.0,
     attempts: int = 6,
-    base_seconds: float = 2.0,
+    base_seconds: float | None = None,
     cap_seconds: float = 60.0,
     repeat_unknown: bool = True,
 ) -> T:
@@ -31,8 +32,9 @@ async def retried(
     The n-th wait is drawn from 0..min(cap, base * 2^n) seconds and is never shorter than the error's `retry_after`.
     The last Transient leaves when `attempts` calls were made or the next wait would end after `budget_seconds`.
     With `repeat_unknown=False` an error whose outcome is unknown leaves at once: repeating it might do harm.
-    Inside `briefly()` both bounds are no larger than that allows.
+    Inside `briefly()` and `within()` the bounds are no larger than those allow; `base_seconds` is that of `within()`.
     """
+    base_seconds = _base_seconds.get() if base_seconds is None else base_seconds
     most_seconds, most_attempts = _patience.get()
     budget_seconds, attempts = min(budget_seconds, most_seconds), min(attempts, most_attempts)
     started = monotonic()
@@ -58,11 +60,23 @@ def _wait(attempt: int, retry_after: float | None, base: float, cap: float) -> f
 def briefly(budget_seconds: float = 10.0, attempts: int = 2) -> Iterator[None]:
     """While a person waits for the answer: everything retried inside the block, in this task and those it starts, is
     given up that soon."""
-    token = _patience.set((budget_seconds, attempts))
+    most_seconds, most_attempts = _patience.get()
+    token = _patience.set((min(budget_seconds, most_seconds), min(attempts, most_attempts)))
     try:
         yield
     finally:
         _patience.reset(token)
+
+
+@contextmanager
+def within(budget_seconds: float, base_seconds: float) -> Iterator[None]:
+    """What the operator allows: bounds everything retried inside the block, in this task and those it starts."""
+    patience, base = _patience.set((budget_seconds, _patience.get()[1])), _base_seconds.set(base_seconds)
+    try:
+        yield
+    finally:
+        _patience.reset(patience)
+        _base_seconds.reset(base)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from app.db.engine import Database
 from app.domain.errors import ConnectorError, NeedsTenant, ProtocolMismatch, Transient
 from app.sync.opened import Halted, LeaseLost
 
-PUT_OFF_SECONDS = (15, 30, 60, 120, 300)  # after so many attempts without progress; then the run fails
+PUT_OFF_TIMES = (1, 2, 4, 8, 20)  # the first wait, after so many attempts without progress; then the run fails
 MOST_STALLS = 5
 SIDES = (("x3_", "source"), ("mailchimp_", "target"))
 
@@ -83,14 +83,16 @@ async def halt(database: Database, tenant_id: UUID, row: Mapping[str, Any], erro
         await audit.append(connection, tenant_id, [_event(row, "run.halted", error.message, {"code": error.code})])
 
 
-async def put_off(database: Database, tenant_id: UUID, row: Mapping[str, Any], error: Transient) -> float | None:
+async def put_off(
+    database: Database, tenant_id: UUID, row: Mapping[str, Any], error: Transient, first_seconds: float = 15
+) -> float | None:
     """Try again later, the longer the more often nothing moved; None, and failed, when it has been too often."""
     async with database.transaction(tenant_id) as connection:
         stalls = await connection.fetchval(
             "select stalls from sync_run where tenant_id = $1 and id = $2", tenant_id, row["id"]
         )
         if stalls < MOST_STALLS:
-            delay = max(error.retry_after or 0, PUT_OFF_SECONDS[max(stalls - 1, 0)])
+            delay = max(error.retry_after or 0, first_seconds * PUT_OFF_TIMES[max(stalls - 1, 0)])
             await runs.release(
                 connection,
                 tenant_id,

@@ -31,6 +31,7 @@ class Pace:
     heartbeat_seconds: float = 10
     slice_seconds: float = 60
     settle_seconds: float = 130
+    put_off_seconds: float = 15  # the first time; longer while nothing moves
     senders: int = 8  # Mailchimp calls in flight
     readers: int = 2  # X3 calls in flight
 

@@ -89,7 +89,7 @@ async def _later(shop: Workshop, tenant_id: UUID, row: Mapping[str, Any], error:
     if not isinstance(error, Transient):
         log.error("run.broke", error=type(error).__name__, exc_info=error)
         error = Transient("internal_error", "Something unexpected stopped the run; it is tried again.")
-    delay = await ending.put_off(shop.opener.database, tenant_id, row, error)
+    delay = await ending.put_off(shop.opener.database, tenant_id, row, error, shop.pace.put_off_seconds)
     log.warning("run.put_off" if delay is not None else "run.failed", code=error.code, delay_seconds=delay)
     return "put_off" if delay is not None else "ended"
 
