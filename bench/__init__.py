@@ -1,0 +1,1 @@
+"""The project's own benchmark: `python3 dev.py bench`, described in docs/benchmark.md."""
