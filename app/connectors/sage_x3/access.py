@@ -1,6 +1,6 @@
 """A connection's plain values become a way into one Sage X3."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import httpx
@@ -10,6 +10,7 @@ from app.connectors.pacing import Pacer
 from app.connectors.sage_x3.auth import Basic, ConnectedApp
 from app.connectors.sage_x3.gateway import GatewayAuth, read_folders
 from app.connectors.sage_x3.graphql import GraphQL
+from app.connectors.sage_x3.hosts import GATEWAY_HOSTS
 from app.connectors.sage_x3.patience import FOR_A_RUN, Patience
 from app.connectors.sage_x3.settings import X3Settings
 from app.connectors.sage_x3.tokens import TokenStore
@@ -42,6 +43,7 @@ def open_access(
     outbound: Clients,
     pacer: Pacer,
     token_store: TokenStore | None = None,
+    gateway_hosts: Sequence[str] = GATEWAY_HOSTS,
     patience: Patience = FOR_A_RUN,
 ) -> Access:
     """Raises:
@@ -49,7 +51,7 @@ def open_access(
     """
     client = outbound.client(tls_ca_pem=settings.tls_ca_pem, tls_verify=settings.tls_verify)
     if kind == "graphql_oauth":
-        return _gateway(client, url, settings, credential, facts, pacer, token_store, patience)
+        return _gateway(client, url, settings, credential, facts, pacer, token_store, gateway_hosts, patience)
     headers = {**settings.headers, **({"x-xtrem-endpoint": settings.endpoint} if settings.endpoint else {})}
     if kind == "graphql_jwt":
         audience = url if settings.jwt_audience is None else settings.jwt_audience
@@ -81,22 +83,15 @@ def _gateway(
     facts: Mapping[str, Any],
     pacer: Pacer,
     token_store: TokenStore | None,
+    gateway_hosts: Sequence[str],
     patience: Patience,
 ) -> Access:
-    if token_store is None:
-        raise NeedsTenant("x3_authorization", "Sage X3 has not been authorised yet.", authorization=True)
-    auth = GatewayAuth(
-        client=client,
-        region_url=url,
-        client_id=_part(credential, "client_id"),
-        client_secret=_part(credential, "client_secret"),
-        store=token_store,
-    )
+    auth = gateway_auth(client, url, credential, token_store)
 
     async def folders() -> Mapping[str, str]:
         async def attempt() -> Mapping[str, str]:
             async with pacer.slot():
-                return await read_folders(client, auth, url)
+                return await read_folders(client, auth, url, gateway_hosts)
 
         return await patience.answered(attempt)
 
@@ -105,6 +100,23 @@ def _gateway(
         return known if isinstance(known, str) and known else chosen_folder(await folders(), settings.folder)
 
     return Access(_graphql(client, locate, auth, pacer, settings, settings.headers, None, patience), locate, folders)
+
+
+def gateway_auth(
+    client: httpx.AsyncClient, url: str, credential: Mapping[str, Any], token_store: TokenStore | None
+) -> GatewayAuth:
+    """Raises:
+    NeedsTenant: nobody has signed in yet, or a part of the credential is missing.
+    """
+    if token_store is None:
+        raise NeedsTenant("x3_authorization", "Sage X3 has not been authorised yet.", authorization=True)
+    return GatewayAuth(
+        client=client,
+        region_url=url,
+        client_id=_part(credential, "client_id"),
+        client_secret=_part(credential, "client_secret"),
+        store=token_store,
+    )
 
 
 def chosen_folder(folders: Mapping[str, str], wanted: str | None) -> str:

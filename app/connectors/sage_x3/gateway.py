@@ -4,21 +4,21 @@ Source: developer.sage.com/x3, "Token API", "API error codes", "Folders listing"
 """
 
 import asyncio
-import hashlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import UTC, datetime
-from time import monotonic
 from urllib.parse import urlsplit
 
 import httpx
 import msgspec
 
+from app.connectors.calls import named
 from app.connectors.sage_x3.failures import failure_of_transport, retry_after, sentence
-from app.connectors.sage_x3.tokens import Tokens, TokenStore, read_pair, renew_at
+from app.connectors.sage_x3.hosts import GATEWAY_HOSTS, is_gateway_host
+from app.connectors.sage_x3.tokens import Tokens, TokenStore, read_pair, renew_at, setback_of
 from app.domain.errors import NeedsTenant, ProtocolMismatch, Transient
 
-_COOLDOWN_SECONDS = 60.0
-_REFUSED: dict[bytes, float] = {}  # refused refresh tokens (hashed) and until when nobody here tries them again
+_TIMEOUT = httpx.Timeout(20.0, connect=5.0)  # the connection's row is locked meanwhile
+_TOKEN_CALL = named("sage_x3", "/token")
 
 
 def _now() -> datetime:
@@ -76,44 +76,63 @@ class GatewayAuth(httpx.Auth):
         async with self._store.exclusive() as lease:
             tokens = lease.tokens
             if not _is_usable(tokens, refused):  # else somebody else renewed it while we waited
-                tokens = await self._refresh(tokens)
+                if tokens.setback is not None and tokens.setback.until > _now():
+                    raise tokens.setback.error(_now())
+                try:
+                    tokens = await self._refresh(tokens)
+                except (NeedsTenant, Transient) as error:
+                    await lease.hold_off(setback_of(error, _now()))
+                    raise
                 await lease.save(tokens)
         self._tokens = tokens
         return tokens
 
     async def _refresh(self, tokens: Tokens) -> Tokens:
         if not tokens.refresh_token:
-            raise _sign_in_again("There is no refresh token.")
-        key = hashlib.sha256(tokens.refresh_token.encode()).digest()
-        if _REFUSED.get(key, 0.0) > monotonic():
-            raise _sign_in_again("The gateway refused the refresh token a moment ago.")
+            raise _sign_in_again("there is no refresh token")
         body = {"grant_type": "refresh_token", "refresh_token": tokens.refresh_token, **self._identity}
         asked_at = _now()
-        try:
-            response = await self._client.post(self._token_url, json=body, headers={"accept": "application/json"})
-        except httpx.HTTPError as error:
-            raise failure_of_transport(error) from None
+        response = await ask_for_tokens(self._client, self._token_url, body)
         if response.status_code >= 300:
-            raise self._refusal(response, key)
-        pair = read_pair(_json(response), previous_refresh=tokens.refresh_token, now=asked_at)
+            raise _refusal(response)
+        pair = read_pair(read_json(response), previous=tokens, now=asked_at)
         if pair is None:
             raise ProtocolMismatch("x3_token_shape", "The Sage gateway answered the token request without a token.")
         return pair
 
-    def _refusal(self, response: httpx.Response, key: bytes) -> NeedsTenant | Transient | ProtocolMismatch:
-        status, said = response.status_code, sentence(response)
-        if status in (408, 425, 429) or status >= 500:
-            return Transient(
-                "x3_gateway_busy",
-                f"The Sage gateway did not renew the token ({status}).",
-                retry_after=retry_after(response),
-            )
-        if len(_REFUSED) > 1000:
-            _REFUSED.clear()
-        _REFUSED[key] = monotonic() + _COOLDOWN_SECONDS
-        if status == 404 or "disabled" in said.lower():
-            return NeedsTenant("x3_application", f"The Sage gateway refuses this application: {said}")
-        return _sign_in_again(said)
+
+async def ask_for_tokens(client: httpx.AsyncClient, token_url: str, body: Mapping[str, str]) -> httpx.Response:
+    """One call of the Token API: JSON, where RFC 6749 has a form. Raises Transient or NeedsTenant without an answer."""
+    try:
+        return await client.post(
+            token_url,
+            json=body,
+            headers={"accept": "application/json"},
+            timeout=_TIMEOUT,
+            follow_redirects=False,
+            extensions=_TOKEN_CALL,
+        )
+    except httpx.HTTPError as error:
+        raise failure_of_transport(error) from None
+
+
+def busy(response: httpx.Response, what: str) -> Transient | None:
+    """The gateway has no time for us: 429 and its kin, and everything from 500 (501 is an internal error there)."""
+    status = response.status_code
+    if status in (408, 425, 429) or status >= 500:
+        return Transient(
+            "x3_gateway_busy", f"The Sage gateway did not {what} ({status}).", retry_after=retry_after(response)
+        )
+    return None
+
+
+def _refusal(response: httpx.Response) -> NeedsTenant | Transient:
+    said = sentence(response)
+    if (passing := busy(response, "renew the token")) is not None:
+        return passing
+    if response.status_code == 404 or "disabled" in said.lower():
+        return NeedsTenant("x3_application", f"The Sage gateway refuses this application: {said}")
+    return _sign_in_again(said)
 
 
 def _is_usable(tokens: Tokens, refused: str | None) -> bool:
@@ -123,19 +142,21 @@ def _is_usable(tokens: Tokens, refused: str | None) -> bool:
 def _sign_in_again(said: str) -> NeedsTenant:
     return NeedsTenant(
         "x3_authorization",
-        f"Sage X3 no longer accepts our access; authorise the connection again. {said}".strip(),
+        f"Sage X3 no longer accepts our access ({said.rstrip('.')}); authorise the connection again.",
         authorization=True,
     )
 
 
-def _json(response: httpx.Response) -> object:
+def read_json(response: httpx.Response) -> object:
     try:
         return msgspec.json.decode(response.content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
-async def read_folders(client: httpx.AsyncClient, auth: httpx.Auth, region_url: str) -> Mapping[str, str]:
+async def read_folders(
+    client: httpx.AsyncClient, auth: httpx.Auth, region_url: str, hosts: Sequence[str] = GATEWAY_HOSTS
+) -> Mapping[str, str]:
     """Approved folders and their GraphQL URLs; only URLs on the gateway's own host or beside it are taken.
 
     The path names an endpoint that differs from the folder: always read, never built.
@@ -145,7 +166,10 @@ async def read_folders(client: httpx.AsyncClient, auth: httpx.Auth, region_url: 
     """
     try:
         response = await client.get(
-            region_url.rstrip("/") + "/folders", auth=auth, headers={"accept": "application/json"}
+            region_url.rstrip("/") + "/folders",
+            auth=auth,
+            headers={"accept": "application/json"},
+            extensions=named("sage_x3", "/folders"),
         )
     except httpx.HTTPError as error:
         raise failure_of_transport(error) from None
@@ -156,7 +180,7 @@ async def read_folders(client: httpx.AsyncClient, auth: httpx.Auth, region_url: 
         if response.status_code >= 500 or response.status_code in (408, 429):
             raise Transient("x3_gateway_busy", f"The Sage gateway did not list the folders ({response.status_code}).")
         raise NeedsTenant("x3_folders", f"The Sage gateway did not list the folders: {from_gateway}")
-    answer = _json(response)
+    answer = read_json(response)
     listed = answer.get("folders") if isinstance(answer, dict) else None
     if not isinstance(listed, list):
         raise ProtocolMismatch("x3_folders_shape", "The Sage gateway listed the folders in a shape we do not know.")
@@ -166,13 +190,13 @@ async def read_folders(client: httpx.AsyncClient, auth: httpx.Auth, region_url: 
         for name, urls in found
         if isinstance(urls, dict)
         and isinstance(urls.get("dataService"), str)
-        and _beside(region_url, urls["dataService"])
+        and _beside(region_url, urls["dataService"], hosts)
     }
 
 
-def _beside(region_url: str, url: str) -> bool:
+def _beside(region_url: str, url: str, hosts: Sequence[str]) -> bool:
     ours, theirs = urlsplit(region_url), urlsplit(url)
     if theirs.scheme != ours.scheme or "@" in theirs.netloc:
         return False
-    near = (ours.hostname or "").endswith("-sagex3.com") and (theirs.hostname or "").endswith("-sagex3.com")
+    near = is_gateway_host(ours.hostname or "", hosts) and is_gateway_host(theirs.hostname or "", hosts)
     return theirs.netloc == ours.netloc or near

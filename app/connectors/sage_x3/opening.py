@@ -1,10 +1,11 @@
 """A connection, its facts and a selection become an X3Source."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from app.connectors.pacing import Pacer
 from app.connectors.sage_x3.access import Clients, open_access
+from app.connectors.sage_x3.hosts import GATEWAY_HOSTS
 from app.connectors.sage_x3.paging import Pager, PageSize
 from app.connectors.sage_x3.paths import NODES, ROOTS, Generation, lanes, resolve
 from app.connectors.sage_x3.patience import FOR_A_PERSON, FOR_A_RUN
@@ -27,6 +28,7 @@ def open_source(
     outbound: Clients,
     pacer: Pacer,
     token_store: TokenStore | None = None,
+    gateway_hosts: Sequence[str] = GATEWAY_HOSTS,
     interactive: bool = False,
 ) -> X3Source:
     """A source bound to one stream; makes no call. `facts` are those of verify(), empty when there are none yet.
@@ -57,6 +59,7 @@ def open_source(
         outbound=outbound,
         pacer=pacer,
         token_store=token_store,
+        gateway_hosts=gateway_hosts,
         patience=FOR_A_PERSON if interactive else FOR_A_RUN,
     )
     offered = (facts.get("lanes") or {}).get(stream) if known is not None else None

@@ -10,8 +10,37 @@ from typing import Protocol
 
 import msgspec
 
+from app.domain.errors import NeedsTenant, Transient
+
 ACCESS_SECONDS = 300.0
 REFRESH_SECONDS = 30 * 86400.0
+_REFUSED_SECONDS = 60.0  # a refusal stands; only a new sign-in, or Sage's own people, change it
+_FAILED_SECONDS = 5.0
+
+
+class Setback(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A renewal that failed. Until then nobody, in whichever process, asks again with the same refresh token."""
+
+    until: datetime
+    code: str
+    message: str
+    is_final: bool = True  # NeedsTenant rather than Transient
+    authorization: bool = False
+
+    def error(self, now: datetime) -> NeedsTenant | Transient:
+        """What the one who asked was told, for everybody who would have asked since."""
+        if self.is_final:
+            return NeedsTenant(self.code, self.message, authorization=self.authorization)
+        return Transient(self.code, self.message, retry_after=max(0.0, (self.until - now).total_seconds()))
+
+
+def setback_of(error: NeedsTenant | Transient, now: datetime) -> Setback:
+    """How long a failed renewal keeps everybody away: what the gateway asked for, else seconds or a minute."""
+    if isinstance(error, NeedsTenant):
+        until = now + timedelta(seconds=_REFUSED_SECONDS)
+        return Setback(until, error.code, error.message, authorization=error.authorization)
+    until = now + timedelta(seconds=min(error.retry_after or _FAILED_SECONDS, _REFUSED_SECONDS))
+    return Setback(until, error.code, error.message, is_final=False)
 
 
 class Tokens(msgspec.Struct, frozen=True):
@@ -21,6 +50,7 @@ class Tokens(msgspec.Struct, frozen=True):
     refresh_token: str | None = None
     access_expires_at: datetime | None = None
     refresh_expires_at: datetime | None = None
+    setback: Setback | None = None
 
     def __repr__(self) -> str:
         return f"Tokens(access_expires_at={self.access_expires_at}, refresh_expires_at={self.refresh_expires_at})"
@@ -36,6 +66,10 @@ class TokenLease(Protocol):
 
     async def save(self, tokens: Tokens) -> None:
         """Durable when it returns."""
+        ...
+
+    async def hold_off(self, setback: Setback) -> None:
+        """Let everybody know that a renewal failed; durable when it returns."""
         ...
 
 
@@ -68,21 +102,24 @@ def life_seconds(token: str, default: float) -> float:
     return default
 
 
-def read_pair(answer: object, *, previous_refresh: str | None, now: datetime) -> Tokens | None:
+def read_pair(answer: object, *, previous: Tokens | None, now: datetime) -> Tokens | None:
     """A token answer, whichever way its fields are spelled; None when it holds no access token.
 
     The names are not documented, so `access_token` and `accessToken` both count. An answer without a refresh token
-    leaves the old one in force.
+    leaves the old one in force, with the end it had.
     """
     if not isinstance(answer, dict):
         return None
     access = _text(answer, "access_token", "accessToken", "token")
     if access is None:
         return None
-    refresh = _text(answer, "refresh_token", "refreshToken") or previous_refresh
+    refresh = _text(answer, "refresh_token", "refreshToken") or (previous.refresh_token if previous else None)
     told = answer.get("expires_in", answer.get("expiresIn"))
     fallback = float(told) if isinstance(told, int | float) and told > 0 else ACCESS_SECONDS
-    return dated(access, refresh, now=now, access_seconds=fallback)
+    pair = dated(access, refresh, now=now, access_seconds=min(fallback, 86_400.0))
+    if previous is not None and refresh == previous.refresh_token and previous.refresh_expires_at is not None:
+        return msgspec.structs.replace(pair, refresh_expires_at=previous.refresh_expires_at)
+    return pair
 
 
 def dated(access: str, refresh: str | None, *, now: datetime, access_seconds: float = ACCESS_SECONDS) -> Tokens:

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
-from app.connectors.sage_x3 import gateway
 from app.connectors.sage_x3.auth import Tokens
 from app.connectors.sage_x3.gateway import GatewayAuth, read_folders
-from app.connectors.sage_x3.tokens import dated, read_pair, renew_at
+from app.connectors.sage_x3.tokens import Setback, dated, read_pair, renew_at
 from app.domain.errors import NeedsTenant, Transient
 from sandbox.x3.state import Settings
 from tests.unit.connectors.sage_x3.conftest import FakeX3, fake_x3
@@ -29,6 +29,9 @@ class MemoryLease:
         await asyncio.sleep(0.01)
         self._store.tokens = tokens
         self._store.saves += 1
+
+    async def hold_off(self, setback: Setback) -> None:
+        self._store.tokens = msgspec.structs.replace(self._store.tokens, setback=setback)
 
 
 class MemoryStore:
@@ -201,7 +204,7 @@ async def test_folder_urls_on_a_foreign_host_are_not_taken() -> None:
 def test_token_answers_are_read_whatever_their_spelling(answer: dict[str, object]) -> None:
     now = datetime.now(UTC)
 
-    pair = read_pair(answer, previous_refresh="old", now=now)
+    pair = read_pair(answer, previous=Tokens("x", "old"), now=now)
 
     assert pair is not None
     assert (pair.access_token, pair.refresh_token) == ("a", "r")
@@ -209,7 +212,7 @@ def test_token_answers_are_read_whatever_their_spelling(answer: dict[str, object
 
 
 def test_an_answer_without_a_refresh_token_keeps_the_old_one() -> None:
-    pair = read_pair({"access_token": "a"}, previous_refresh="old", now=datetime.now(UTC))
+    pair = read_pair({"access_token": "a"}, previous=Tokens("x", "old"), now=datetime.now(UTC))
 
     assert pair is not None
     assert pair.refresh_token == "old"
@@ -217,7 +220,7 @@ def test_an_answer_without_a_refresh_token_keeps_the_old_one() -> None:
 
 @pytest.mark.parametrize("answer", [None, [], {}, {"access_token": ""}, {"access_token": 5}])
 def test_an_answer_without_an_access_token_is_no_pair(answer: object) -> None:
-    assert read_pair(answer, previous_refresh="old", now=datetime.now(UTC)) is None
+    assert read_pair(answer, previous=Tokens("x", "old"), now=datetime.now(UTC)) is None
 
 
 def test_a_pair_of_unknown_age_is_renewed_at_once() -> None:
@@ -226,8 +229,3 @@ def test_a_pair_of_unknown_age_is_renewed_at_once() -> None:
 
 def test_tokens_never_show_in_a_repr() -> None:
     assert "secret" not in repr(Tokens("secret", "secret"))
-
-
-@pytest.fixture(autouse=True)
-def forget_refusals() -> None:
-    gateway._REFUSED.clear()
