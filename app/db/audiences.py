@@ -9,6 +9,7 @@ from sqlalchemy import ForeignKeyConstraint, LargeBinary, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from app.db.base import Row, instant
+from app.domain.consent import OPEN_STATUSES, is_opted_out
 
 
 class Audience(Row, table=True):
@@ -25,6 +26,7 @@ class Audience(Row, table=True):
     list_id: str
     pulled_through: datetime | None = instant(nullable=True)
     pulled_whole_at: datetime | None = instant(nullable=True)
+    pull_claimed_at: datetime | None = instant(nullable=True)  # when a worker last set out to pull it
 
 
 class AudienceMember(SQLModel, table=True):
@@ -57,10 +59,19 @@ async def audience_row(
     return row
 
 
+# One statement for a whole page: the mirror's rows, and a ledger entry for every status that is not the one known.
 MIRROR = """
+    with e as (select * from unnest($3::bytea[], $4::varchar[], $5::timestamptz[], $6::varchar[])
+               as e(hash, status, changed, cause)),
+    b as materialized (
+        select member_hash, status from audience_member
+        where tenant_id = $1 and audience_id = $2 and member_hash = any($3::bytea[])),
+    noted as (
+        insert into consent_event (tenant_id, member_hash, audience_id, status, before, cause, said_at, run_id)
+        select $1, e.hash, $2, e.status, b.status, e.cause, e.changed, $7 from e left join b on b.member_hash = e.hash
+        where b.status is distinct from e.status)
     insert into audience_member as m (tenant_id, audience_id, member_hash, status, last_changed)
-    select $1, $2, e.hash, e.status, e.changed from unnest($3::bytea[], $4::varchar[], $5::timestamptz[])
-        as e(hash, status, changed)
+    select $1, $2, e.hash, e.status, e.changed from e
     on conflict (tenant_id, audience_id, member_hash) do update
         set status = excluded.status, last_changed = coalesce(excluded.last_changed, m.last_changed)
         where m.status is distinct from excluded.status or excluded.last_changed > m.last_changed
@@ -74,24 +85,94 @@ async def mirror(
     hashes: Sequence[bytes],
     statuses: Sequence[str],
     changed: Sequence[datetime | None] | None = None,
+    *,
+    causes: Sequence[str] | str = "mirror_pull",
+    run_id: UUID | None = None,
 ) -> None:
-    """Note what Mailchimp said of these members (distinct hashes)."""
+    """Note what Mailchimp said of these members (distinct hashes); a status we did not know goes into the consent
+    ledger with its cause (one for all, or one each)."""
     if hashes:
         await connection.execute(
-            MIRROR, tenant_id, audience_id, hashes, statuses, changed if changed is not None else [None] * len(hashes)
+            MIRROR,
+            tenant_id,
+            audience_id,
+            hashes,
+            statuses,
+            changed if changed is not None else [None] * len(hashes),
+            [causes] * len(hashes) if isinstance(causes, str) else causes,
+            run_id,
         )
 
 
 async def forget_members(
-    connection: asyncpg.Connection, tenant_id: UUID, audience_id: UUID, hashes: Sequence[bytes]
+    connection: asyncpg.Connection,
+    tenant_id: UUID,
+    audience_id: UUID,
+    hashes: Sequence[bytes],
+    *,
+    cause: str = "move",
+    run_id: UUID | None = None,
 ) -> None:
-    """Members that Mailchimp no longer has under these addresses."""
+    """Members that Mailchimp no longer has under these addresses; the consent ledger says so."""
     await connection.execute(
-        "delete from audience_member where tenant_id = $1 and audience_id = $2 and member_hash = any($3)",
+        "with gone as (delete from audience_member where tenant_id = $1 and audience_id = $2 and member_hash = any($3)"
+        " returning member_hash, status) insert into consent_event"
+        " (tenant_id, member_hash, audience_id, status, before, cause, run_id)"
+        " select $1, member_hash, $2, 'gone', status, $4, $5 from gone",
         tenant_id,
         audience_id,
         hashes,
+        cause,
+        run_id,
     )
+
+
+# An event can make us more careful, never less, and nothing older than what is known changes it.
+LOWER = """
+    with b as (select status from audience_member where tenant_id = $1 and audience_id = $2 and member_hash = $3),
+    noted as (
+        insert into consent_event (tenant_id, member_hash, audience_id, status, before, cause, said_at,
+                                   webhook_event_id)
+        values ($1, $3, $2, $4, (select status from b), 'webhook', $5, $6)),
+    lowered as (
+        insert into audience_member as m (tenant_id, audience_id, member_hash, status, last_changed)
+        values ($1, $2, $3, $4, $5) on conflict (tenant_id, audience_id, member_hash) do update
+            set status = excluded.status, last_changed = excluded.last_changed
+            where m.status = any($7::varchar[]) and (m.last_changed is null or m.last_changed <= excluded.last_changed)
+        returning true)
+    select (select status from b) as before, exists(select from lowered) as lowered
+"""
+
+
+async def lower(
+    connection: asyncpg.Connection,
+    tenant_id: UUID,
+    audience_id: UUID,
+    member_hash: bytes,
+    status: str,
+    said_at: datetime,
+    webhook_event_id: UUID,
+) -> str:
+    """An opt-out that a webhook told of: applied, known (closed already) or stale (older than what is known)."""
+    row = await connection.fetchrow(
+        LOWER, tenant_id, audience_id, member_hash, status, said_at, webhook_event_id, list(OPEN_STATUSES)
+    )
+    if row["lowered"]:
+        return "applied"
+    return "known" if is_opted_out(row["before"]) else "stale"
+
+
+async def status_of(
+    connection: asyncpg.Connection, tenant_id: UUID, audience_id: UUID, member_hash: bytes
+) -> str | None:
+    """What the mirror says of one member; None when it has none."""
+    status: str | None = await connection.fetchval(
+        "select status from audience_member where tenant_id = $1 and audience_id = $2 and member_hash = $3",
+        tenant_id,
+        audience_id,
+        member_hash,
+    )
+    return status
 
 
 async def pulled(
@@ -105,4 +186,29 @@ async def pulled(
         audience_id,
         through,
         whole,
+    )
+
+
+async def due_pulls(connection: asyncpg.Connection, every_seconds: float) -> Sequence[asyncpg.Record]:
+    """Mirrors that have not been refreshed lately; for the sweeper, as the system role."""
+    rows: Sequence[asyncpg.Record] = await connection.fetch(
+        "select tenant_id, id from audience where pulled_through < clock_timestamp() - make_interval(secs => $1)"
+        " and (pull_claimed_at is null or pull_claimed_at < clock_timestamp() - make_interval(secs => $1))"
+        " order by pulled_through limit 500",
+        every_seconds,
+    )
+    return rows
+
+
+async def claim_pull(
+    connection: asyncpg.Connection, tenant_id: UUID, audience_id: UUID, every_seconds: float
+) -> asyncpg.Record | None:
+    """The mirror's row when the caller is to pull it now; nobody else will for `every_seconds`."""
+    return await connection.fetchrow(
+        "update audience set pull_claimed_at = clock_timestamp() where tenant_id = $1 and id = $2"
+        " and (pull_claimed_at is null or pull_claimed_at < clock_timestamp() - make_interval(secs => $3))"
+        " returning id, connection_id, list_id, pulled_through, pulled_whole_at",
+        tenant_id,
+        audience_id,
+        every_seconds,
     )

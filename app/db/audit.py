@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
-from sqlalchemy import BigInteger, Index, LargeBinary
+from sqlalchemy import BigInteger, Index, LargeBinary, text
 from sqlmodel import Field, SQLModel
 
 from app.db.base import document, instant
@@ -37,6 +37,14 @@ class AuditEvent(SQLModel, table=True):
     __table_args__ = (
         Index("ix_audit_event_code", "tenant_id", "code", "seq"),
         Index("ix_audit_event_run", "tenant_id", "run_id", "seq"),
+        # What happened to a person outside of any record: webhooks, erasures. Rows of runs stay out of it.
+        Index(
+            "ix_audit_event_subject",
+            "tenant_id",
+            "subject",
+            "seq",
+            postgresql_where=text("code is null and subject is not null"),
+        ),
         {"postgresql_partition_by": "RANGE (at)"},
     )
 

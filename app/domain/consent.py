@@ -10,6 +10,8 @@ _RANKS = {
     "forgotten": 3,
 }
 _STRICTEST = 3
+OPEN_STATUSES = tuple(status for status, number in _RANKS.items() if number < _STRICTEST)
+"""Everything that an opt-out lowers."""
 
 
 def rank(status: str) -> int:
