@@ -23,6 +23,8 @@ AUDIT_ACTIONS = {
     Action.UNSUBSCRIBE: "member.unsubscribed",
     Action.FLAG: "member.flagged",
 }
+CAUSES: Mapping[Action, str] = {action: action.value for action in AUDIT_ACTIONS if action is not Action.FLAG}
+"""What the consent ledger says of a status that a call of ours set, or that its answer told."""
 ON_THE_OLD = (Action.ARCHIVE, Action.UNSUBSCRIBE, Action.FLAG)  # calls on the member we remember
 GONE = "gone"  # what a decision's status says when Mailchimp no longer has the member
 
@@ -179,20 +181,30 @@ def _letter(run: OpenRun, decision: Decision) -> dead_letters.Letter:
 
 async def _mirror(run: OpenRun, connection: asyncpg.Connection, changed: Sequence[Decision]) -> None:
     statuses: dict[bytes, str] = {}
+    causes: dict[bytes, str] = {}
     gone: set[bytes] = set()
     for decision in changed:
         status = decision.status
         hash_ = decision.known.member_hash if decision.action in ON_THE_OLD else decision.member_hash
         if decision.writes and hash_ is not None and status is not None:
             (gone.add(hash_) if status == GONE else statuses.__setitem__(hash_, status))
+            causes[hash_] = "refusal" if decision.reason == "forgotten" else CAUSES.get(decision.action, "update")
         old = decision.known.member_hash
         if decision.action is Action.MOVE and old not in (None, hash_):
             gone.add(old)
         elif decision.action is Action.MERGE and old not in (None, hash_) and decision.outcome is Outcome.UPDATED:
-            statuses[old] = "archived"
-    await audiences.mirror(connection, run.tenant_id, run.audience_id, list(statuses), list(statuses.values()))
+            statuses[old], causes[old] = "archived", "merge"
+    await audiences.mirror(
+        connection,
+        run.tenant_id,
+        run.audience_id,
+        list(statuses),
+        list(statuses.values()),
+        causes=[causes[hash_] for hash_ in statuses],
+        run_id=run.run_id,
+    )
     if gone:
-        await audiences.forget_members(connection, run.tenant_id, run.audience_id, list(gone))
+        await audiences.forget_members(connection, run.tenant_id, run.audience_id, list(gone), run_id=run.run_id)
 
 
 def _event(run: OpenRun, decision: Decision, number: int) -> audit.Event:

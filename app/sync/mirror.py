@@ -1,13 +1,24 @@
 """Keep the audience mirror fresh: whole once, then what changed since."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
+from uuid import UUID
 
 from app.db import audiences
+from app.db.engine import Database
 from app.sync.opened import OpenRun
 from app.sync.ports import MirrorRow
 
 OVERLAP = timedelta(minutes=10)  # clock error between us and Mailchimp, and answers still being indexed
+
+
+class Members(Protocol):
+    """The part of a target that the mirror is drawn from."""
+
+    def members(self, *, since: datetime | None, whole: bool = False) -> AsyncIterator[Sequence[MirrorRow]]:
+        """As in ports.Target."""
+        ...
 
 
 class Mirror:
@@ -22,27 +33,49 @@ class Mirror:
         if self.fresh:
             return
         run = self._run
-        began = datetime.now(UTC)
-        async with run.database.transaction(run.tenant_id) as connection:
-            through = await connection.fetchval(
-                "select pulled_through from audience where tenant_id = $1 and id = $2", run.tenant_id, run.audience_id
-            )
-        since = through - OVERLAP if through is not None else None
-        async for rows in run.target.members(since=since):
-            await self._note(rows)
-        async with run.database.transaction(run.tenant_id) as connection:
-            await audiences.pulled(connection, run.tenant_id, run.audience_id, began, whole=since is None)
+        await pull(run.database, run.tenant_id, run.audience_id, run.target, run_id=run.run_id)
         self.fresh = True
 
-    async def _note(self, rows: Sequence[MirrorRow]) -> None:
-        distinct = {row.hash: row for row in rows}
-        run = self._run
-        async with run.database.transaction(run.tenant_id) as connection:
-            await audiences.mirror(
-                connection,
-                run.tenant_id,
-                run.audience_id,
-                list(distinct),
-                [row.status for row in distinct.values()],
-                [row.last_changed for row in distinct.values()],
-            )
+
+async def pull(
+    database: Database,
+    tenant_id: UUID,
+    audience_id: UUID,
+    target: Members,
+    *,
+    whole: bool = False,
+    run_id: UUID | None = None,
+) -> int:
+    """Draw the mirror from what Mailchimp says now, `whole` or since the last pull; how many members it named.
+
+    Statuses that differ from what was known go into the consent ledger: whatever a webhook failed to tell is found.
+    """
+    began = datetime.now(UTC)
+    async with database.transaction(tenant_id) as connection:
+        through = await connection.fetchval(
+            "select pulled_through from audience where tenant_id = $1 and id = $2", tenant_id, audience_id
+        )
+    since = through - OVERLAP if through is not None and not whole else None
+    named = 0
+    async for rows in target.members(since=since):
+        named += len(rows)
+        await _note(database, tenant_id, audience_id, rows, run_id)
+    async with database.transaction(tenant_id) as connection:
+        await audiences.pulled(connection, tenant_id, audience_id, began, whole=since is None)
+    return named
+
+
+async def _note(
+    database: Database, tenant_id: UUID, audience_id: UUID, rows: Sequence[MirrorRow], run_id: UUID | None
+) -> None:
+    distinct = {row.hash: row for row in rows}
+    async with database.transaction(tenant_id) as connection:
+        await audiences.mirror(
+            connection,
+            tenant_id,
+            audience_id,
+            list(distinct),
+            [row.status for row in distinct.values()],
+            [row.last_changed for row in distinct.values()],
+            run_id=run_id,
+        )
