@@ -56,8 +56,8 @@ def open_access(
     if kind == "graphql_jwt":
         audience = url if settings.jwt_audience is None else settings.jwt_audience
         auth: httpx.Auth = ConnectedApp(
-            client_id=_part(credential, "client_id"),
-            client_secret=_part(credential, "client_secret"),
+            client_id=part_of(credential, "client_id"),
+            client_secret=part_of(credential, "client_secret"),
             subject=credential.get("subject"),
             audience=audience,
             lifetime_seconds=settings.jwt_lifetime_seconds,
@@ -65,7 +65,7 @@ def open_access(
         )
     elif kind == "graphql_basic":
         audience = None
-        auth = Basic(_part(credential, "username"), _part(credential, "password"))
+        auth = Basic(part_of(credential, "username"), part_of(credential, "password"))
     else:
         raise NeedsTenant("x3_kind", f"{kind[:60]!r} is no kind of Sage X3 GraphQL connection.")
 
@@ -113,8 +113,8 @@ def gateway_auth(
     return GatewayAuth(
         client=client,
         region_url=url,
-        client_id=_part(credential, "client_id"),
-        client_secret=_part(credential, "client_secret"),
+        client_id=part_of(credential, "client_id"),
+        client_secret=part_of(credential, "client_secret"),
         store=token_store,
     )
 
@@ -158,7 +158,10 @@ def _graphql(
     )
 
 
-def _part(credential: Mapping[str, Any], name: str) -> str:
+def part_of(credential: Mapping[str, Any], name: str) -> str:
+    """Raises:
+    NeedsTenant: that part of the credential is missing.
+    """
     value = credential.get(name)
     if not isinstance(value, str) or not value:
         raise NeedsTenant("x3_credential", f"The credential has no {name}.")

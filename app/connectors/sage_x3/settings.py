@@ -6,6 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from app.connectors.sage_x3.paths import NODES, parse_path
+from app.connectors.sage_x3.rest.settings import RestRows, check_rest
 from app.domain.errors import NeedsTenant
 
 Seconds = float
@@ -28,6 +29,8 @@ class X3Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_body_bytes: int = 16 * 1024 * 1024
     headers: dict[str, str] = {}
     fields: dict[str, dict[str, str]] = {}
+    rest: dict[str, RestRows] = {}
+    link_hosts: list[str] = []  # names of this X3 that its paging links may hold
 
 
 def read_settings(given: Mapping[str, Any] | X3Settings) -> X3Settings:
@@ -45,6 +48,7 @@ def read_settings(given: Mapping[str, Any] | X3Settings) -> X3Settings:
             raise NeedsTenant("x3_settings", f"settings.fields names {stream[:60]!r}, which is no stream.")
         for path in fields.values():
             parse_path(path)
+    check_rest(settings.rest)
     if not 1 <= settings.page_size <= 10_000 or not 1 <= settings.request_timeout_seconds <= 600:
         raise NeedsTenant("x3_settings", "page_size must be 1 to 10000 and request_timeout_seconds 1 to 600.")
     if not 1 <= settings.jwt_lifetime_seconds <= 86_400 or not 0 <= settings.jwt_iat_skew_seconds <= 3600:

@@ -37,7 +37,7 @@ def compile_translation(selection: Selection, paths: Mapping[str, Path]) -> Tran
     ValueError: two configured paths contradict each other.
     """
     always = ["is_active", "is_mailing_prohibited"]
-    strict = _is_strict(selection)
+    strict = is_strict(selection)
     if strict:
         always.append("default_contact.is_mailing_prohibited")
     person = ["contact.code", "contact.email", "contact.relationship_email", "contact.is_mailing_prohibited"]
@@ -53,7 +53,7 @@ def compile_translation(selection: Selection, paths: Mapping[str, Path]) -> Tran
     )
 
 
-def _is_strict(selection: Selection) -> bool:
+def is_strict(selection: Selection) -> bool:
     """Whether the default contact's prohibition is the party's: in per_party mode. Where the selection does not tell
     the modes apart the stricter reading is taken."""
     if not selection.contacts:
@@ -79,7 +79,7 @@ def _party(
     flags = [paths.get("is_active"), paths.get("is_mailing_prohibited")]
     flags.append(paths.get("default_contact.is_mailing_prohibited") if strict else None)
     read, width = values_of(shape, [*fields, *flags, KEY]), len(fields)
-    cleaned = _cleaner(selection.fields)
+    cleaned = cleaner(selection.fields)
     emails = [_emails(shape, paths.get(name)) for name in selection.email_sources]
     contacts = _contacts(selection, paths, shape) if selection.contacts else None
 
@@ -107,7 +107,7 @@ def _contacts(selection: Selection, paths: Mapping[str, Path], shape: Shape) -> 
     always = ("contact.email", "contact.relationship_email", "contact.is_mailing_prohibited", "contact.code")
     width = len(selection.contact_fields)
     read = values_of(person, [inside.get(name) for name in (*selection.contact_fields, *always)])
-    cleaned = _cleaner(selection.contact_fields)
+    cleaned = cleaner(selection.contact_fields)
 
     def one(child: Any) -> Contact:
         found = read(child)
@@ -118,7 +118,7 @@ def _contacts(selection: Selection, paths: Mapping[str, Path], shape: Shape) -> 
     return lambda row: tuple([one(child) for child in rows(row)])
 
 
-def _cleaner(names: Sequence[str]) -> Callable[[Sequence[Any]], tuple[Value, ...]]:
+def cleaner(names: Sequence[str]) -> Callable[[Sequence[Any]], tuple[Value, ...]]:
     """Raw values become ours: texts stripped, blanks None; flags and dates by their own rules."""
     special = [(place, clean) for place, name in enumerate(names) if (clean := _special(name)) is not None]
 
