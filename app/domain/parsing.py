@@ -8,6 +8,7 @@ from app.domain.errors import InvalidDefinition
 from app.domain.fields import Field
 from app.domain.filters import parse_filter
 from app.domain.shape import Node, printable
+from app.domain.store_customers import DEFAULT_RULES, check_targets
 from app.domain.streams import STREAMS, find_field
 from app.domain.transforms import Transform, parse_transform
 
@@ -18,7 +19,7 @@ MOST_SOURCES = 5
 MOST_TRANSFORMS = 10
 
 _TARGET = re.compile(r"[A-Z][A-Z0-9_]{0,9}")
-_MEMBER_STREAMS = tuple(name for name, stream in STREAMS.items() if stream.makes_members)
+_ORDERS = "invoices"
 
 
 def parse_mapping(raw: object) -> MappingDefinition:
@@ -29,7 +30,9 @@ def parse_mapping(raw: object) -> MappingDefinition:
     """
     root = Node(raw)
     given = root.object(("name", "stream", "email", "fields", "tags", "language"), ("stream",))
-    stream = root.get("stream").choice(_MEMBER_STREAMS)
+    stream = root.get("stream").choice(STREAMS)
+    if stream == _ORDERS:
+        return _orders(root)
     email = _email(root.get("email"), stream)
     fields, tags = root.get("fields"), root.get("tags")
     language = root.get("language")
@@ -42,6 +45,20 @@ def parse_mapping(raw: object) -> MappingDefinition:
         default_tags(stream) if tags.value is None else _tags(tags, stream, email.mode),
         None if language.value is None else _source(language, stream, email.mode, ("text",)).name,
     )
+
+
+def _orders(root: Node) -> MappingDefinition:
+    """For invoices: address and fields are those of the billed customer, and fill the store's customer."""
+    email = _email(root.get("email"), "customers")
+    if email.mode != "per_party":
+        raise InvalidDefinition("/email/mode", "An order belongs to one customer: per_party.")
+    given = root.get("fields")
+    fields = DEFAULT_RULES if given.value is None else _fields(given, "customers", email.mode)
+    check_targets(fields)
+    if root.get("tags").value or root.get("language").value is not None:
+        name = "tags" if root.get("tags").value else "language"
+        raise root.get(name).fail("Invoices become orders of a store, which has neither tags nor a language.")
+    return MappingDefinition(_ORDERS, email, fields, (), None)
 
 
 def _email(node: Node, stream: str) -> EmailRule:
