@@ -10,10 +10,13 @@ from app.api.admission import Admission
 from app.api.application import assemble
 from app.api.bodies import Bodies
 from app.api.edge import Edge
+from app.api.health import metrics_page
 from app.api.rate_limits import RateLimits
 from app.resources import Resources, open_resources
 from app.settings import Settings
 from app.telemetry import set_up_logging
+from app.telemetry.listening import listening
+from app.telemetry.measuring import Measuring
 
 log = structlog.get_logger(__name__)
 
@@ -30,8 +33,9 @@ def create_app(settings: Settings | None = None, resources: Resources | None = N
         set_up_logging(settings.log_format)
         async with open_resources(settings, interactive=True) as opened:
             equip(app, opened)
-            log.info("api.started")
-            yield
+            async with listening(settings.metrics_address, lambda: metrics_page(app)):
+                log.info("api.started")
+                yield
         log.info("api.stopped")
 
     app = assemble(lifespan)
@@ -47,4 +51,5 @@ def create_app(settings: Settings | None = None, resources: Resources | None = N
 def equip(app: FastAPI, resources: Resources) -> None:
     """Give the application what its handlers work with."""
     app.state.resources = resources
+    app.state.measuring = Measuring(resources.database)
     app.state.rate_limits = RateLimits(resources.redis, resources.settings.rate_limit_per_minute)

@@ -13,6 +13,7 @@ from app.db.engine import Database, check_roles, open_database
 from app.http import Outbound, open_outbound
 from app.settings import Settings
 from app.sync.queue import Queue, open_redis
+from app.telemetry.counting import note_wait, watch_call
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +38,16 @@ async def open_resources(settings: Settings, *, interactive: bool = False) -> As
         ValueError: keys or the egress list are malformed.
     """
     vault = Vault(settings.master_keys.get_secret_value())
-    outbound = open_outbound(egress_allow=settings.egress_allow, egress_allow_http=settings.egress_allow_http)
+    outbound = open_outbound(
+        egress_allow=settings.egress_allow, egress_allow_http=settings.egress_allow_http, watch=watch_call
+    )
     redis = open_redis(settings.redis_url.get_secret_value())
     database = await open_database(settings.asyncpg_dsn)
     pacers = Pacers(
         redis,
         mailchimp_connections=settings.mailchimp_connections,
         priority=INTERACTIVE if interactive else BACKGROUND,
+        waited=note_wait,
     )
     opener = Opener(database, vault, outbound, pacers)
     try:

@@ -1,10 +1,13 @@
 """Every MLC_ variable, typed; no default secrets."""
 
+import re
 from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+_ADDRESS = re.compile(r"(?:[A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}", re.ASCII)
 
 
 class Settings(BaseSettings):
@@ -24,6 +27,7 @@ class Settings(BaseSettings):
     mailchimp_connections: int = Field(default=8, ge=1, le=10)
 
     log_format: Literal["json", "console"] = "json"
+    metrics_listen: str = ""
     otel_exporter_otlp_endpoint: str | None = None
     max_body_bytes: int = Field(default=1_048_576, ge=1024)
     worker_concurrency: int = Field(default=6, ge=1, le=64)
@@ -44,6 +48,13 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
+    @field_validator("metrics_listen")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        if value and not _ADDRESS.fullmatch(value):
+            raise ValueError("MLC_METRICS_LISTEN must be host:port, such as 0.0.0.0:9090")
+        return value
+
     @field_validator("operator_key")
     @classmethod
     def _long_enough(cls, value: SecretStr) -> SecretStr:
@@ -52,6 +63,12 @@ class Settings(BaseSettings):
                 "MLC_OPERATOR_KEY must have at least 24 characters; make one with: openssl rand -base64 32"
             )
         return value
+
+    @property
+    def metrics_address(self) -> tuple[str, int] | None:
+        """Host (empty: every address) and port of the metrics, when they have a port of their own."""
+        host, _, port = self.metrics_listen.rpartition(":")
+        return (host.removeprefix("[").removesuffix("]"), int(port)) if self.metrics_listen else None
 
     @cached_property
     def asyncpg_dsn(self) -> str:

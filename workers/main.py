@@ -21,6 +21,9 @@ from app.sync.queue import CARRY, QUEUE, deserialize, serialize
 from app.sync.sweeping import jitter, keep_house, sweep
 from app.sync.working import Workshop
 from app.telemetry import set_up_logging
+from app.telemetry.counting import EngineCounters
+from app.telemetry.listening import listening
+from app.telemetry.metrics import SWEPT_AT, page
 from workers.jobs import carry_run
 
 log = structlog.get_logger(__name__)
@@ -30,8 +33,8 @@ JOB_SECONDS = 60  # on top of a slice: draining its pages
 
 async def serve(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT; then finish the pages on their way, give the runs back and leave."""
-    async with open_resources(settings) as resources:
-        shop = Workshop(resources.opener, resources.queue, pace_of(settings))
+    async with open_resources(settings) as resources, listening(settings.metrics_address, counted):
+        shop = Workshop(resources.opener, resources.queue, pace_of(settings), EngineCounters())
         worker = make_worker(settings, resources, shop)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -49,6 +52,11 @@ async def serve(settings: Settings) -> None:
                 task.result()
         finally:
             await stop(settings, worker, tasks)
+
+
+async def counted() -> bytes:
+    """What this process counted; what is true of the whole system is the API's to tell."""
+    return page()
 
 
 async def stop(settings: Settings, worker: Worker, tasks: list[asyncio.Task[Any]]) -> None:
@@ -105,6 +113,7 @@ async def sweep_for_ever(settings: Settings, resources: Resources) -> None:
     while True:
         try:
             started, rung = await sweep(resources.database, resources.queue)
+            SWEPT_AT.set_to_current_time()
             if started or rung:
                 log.info("sweep.done", started=started, rung=rung)
         except Exception:

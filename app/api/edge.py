@@ -9,7 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import Problem, respond
-from app.telemetry import REQUEST_SECONDS, REQUESTS
+from app.telemetry.metrics import REQUEST_SECONDS, REQUESTS
 
 log = structlog.get_logger(__name__)
 

@@ -24,6 +24,7 @@ class Given(BaseSettings):
     master_keys: SecretStr | None = None
     public_url: str | None = None
     log_format: str | None = None
+    metrics_listen: str | None = None
 
 
 def revealed(secret: SecretStr | None) -> str | None:

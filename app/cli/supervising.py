@@ -136,7 +136,8 @@ async def running_system(
         tasks: list[asyncio.Task[None]] = []
         try:
             for name, argv in commands.items():
-                kept[name] = Kept(name, _order(argv, env, data_dir / f"{name}.log" if logs_to_files else None))
+                log_file = data_dir / f"{name}.log" if logs_to_files else None
+                kept[name] = Kept(name, _order(argv, env | _metrics(given, list(commands).index(name)), log_file))
             await _answers(api_url, kept)
             system = RunningSystem(data_dir, api_url, env["MLC_OPERATOR_KEY"], env, kept)
             tasks = [asyncio.create_task(process.keep()) for process in kept.values()]
@@ -149,6 +150,12 @@ async def running_system(
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.shield(asyncio.gather(*(process.stop() for process in kept.values())))
+
+
+def _metrics(given: Given, number: int) -> dict[str, str]:
+    """Processes of one machine cannot share a port: each takes the one after the last."""
+    host, colon, port = (given.metrics_listen or "").rpartition(":")
+    return {"MLC_METRICS_LISTEN": f"{host}:{int(port) + number}"} if colon and port.isdecimal() else {}
 
 
 def _order(argv: tuple[str, ...], env: Mapping[str, str], log_file: Path | None) -> Order:

@@ -1,6 +1,7 @@
 """One limiter per vendor account, shared by all workers and the API."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from uuid import UUID
 
 from redis.asyncio import Redis
@@ -20,10 +21,18 @@ class Pacers:
     """Makes the Pacer of an account. Mailchimp allows ten connections per user whoever of our tenants uses it, so
     its key is the user (login id and data centre), not the connection. Source: Marketing API, "Rate limits"."""
 
-    def __init__(self, redis: "Redis", *, mailchimp_connections: int, priority: int = BACKGROUND) -> None:
+    def __init__(
+        self,
+        redis: "Redis",
+        *,
+        mailchimp_connections: int,
+        priority: int = BACKGROUND,
+        waited: Callable[[str, float, bool], None] | None = None,
+    ) -> None:
         self._redis = redis
         self._mailchimp_connections = mailchimp_connections
         self._priority = priority
+        self._waited = waited
 
     def mailchimp(self, connection_id: UUID, base_url: str, facts: Mapping[str, object]) -> Pacer:
         """Before verification has learnt whose key it is, the connection stands for itself."""
@@ -35,6 +44,7 @@ class Pacers:
             self._mailchimp_connections,
             lease_seconds=_MAILCHIMP_LEASE_SECONDS,
             priority=self._priority,
+            waited=partial(self._waited, "mailchimp") if self._waited is not None else None,
         )
 
     def sage_x3(self, connection_id: UUID, settings: Mapping[str, object]) -> Pacer:
@@ -46,4 +56,5 @@ class Pacers:
             most if isinstance(most, int) else _X3_CONCURRENCY,
             lease_seconds=(timeout if isinstance(timeout, int | float) else _X3_SECONDS) + _MARGIN_SECONDS,
             priority=self._priority,
+            waited=partial(self._waited, "sage_x3") if self._waited is not None else None,
         )

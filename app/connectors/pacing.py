@@ -7,7 +7,7 @@ inside each process holds whatever happens to it.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from secrets import token_hex
 from time import monotonic
@@ -23,6 +23,9 @@ from app.connectors.turnstile import Turnstile
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+
+Waited = Callable[[float, bool], None]
+"""Told how many seconds a call waited for its place, and whether that is a lease of Redis."""
 
 DEGRADED_LIMIT = 2
 _TICKET_MS = 2_000  # a waiter that has not asked for so long is gone
@@ -133,12 +136,22 @@ class RedisPacer:
     Without Redis at most two calls are in flight per process, and nothing fails.
     """
 
-    def __init__(self, redis: "Redis", key: str, limit: int, *, lease_seconds: float = 150, priority: int = 1) -> None:
+    def __init__(
+        self,
+        redis: "Redis",
+        key: str,
+        limit: int,
+        *,
+        lease_seconds: float = 150,
+        priority: int = 1,
+        waited: Waited | None = None,
+    ) -> None:
         self._redis = redis
         self._key = key
         self._limit = limit
         self._lease_ms = int(lease_seconds * 1000)
         self._priority = priority
+        self._waited = waited
         self._keys = [f"{{{key}}}:{part}" for part in ("leases", "queue", "tickets", "turns")]
         self._acquire_script = redis.register_script(_ACQUIRE)
         self._release_script = redis.register_script(_RELEASE)
@@ -148,8 +161,11 @@ class RedisPacer:
     async def slot(self) -> AsyncIterator[None]:
         """Hold one lease of the account while the block runs."""
         account = self._home = _account(self._key)
+        asked_at = monotonic()
         try:
-            async with account.gate.turn(self._limit, self._priority), self._lease(account):
+            async with account.gate.turn(self._limit, self._priority), self._lease(account) as leased:
+                if self._waited is not None:
+                    self._waited(monotonic() - asked_at, leased)
                 yield
         except asyncio.CancelledError:
             if account.spare and not account.gate.waiting:  # the one it was kept for was cancelled on the way in
@@ -157,14 +173,15 @@ class RedisPacer:
             raise
 
     @asynccontextmanager
-    async def _lease(self, account: _Account) -> AsyncIterator[None]:
+    async def _lease(self, account: _Account) -> AsyncIterator[bool]:
+        """Whether it is a lease of Redis, not just a place in this process."""
         token = await self._acquire(account)
         if token is None:
             async with account.degraded.turn(DEGRADED_LIMIT, self._priority):
-                yield
+                yield False
             return
         try:
-            yield
+            yield True
         finally:
             try:
                 await self._release(account, token)

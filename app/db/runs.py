@@ -96,21 +96,26 @@ CLAIM = """
         lease_until = clock_timestamp() + make_interval(secs => $4), not_before = null, reason = null,
         started_at = coalesce(started_at, clock_timestamp()), stalls = stalls + 1,
         attempt = case when started_at is null then 1 else attempt + 1 end
-    where tenant_id = $1 and id = (
-        select r.id from sync_run r where r.tenant_id = $1 and r.id = $2
+    from (
+        select r.id as found, r.state = 'running' and r.lease_until is not null as taken_over
+        from sync_run r where r.tenant_id = $1 and r.id = $2
         and (r.not_before is null or r.not_before <= clock_timestamp())
         and ((r.state = 'queued' and not exists (
                 select from sync_run o where o.tenant_id = $1 and o.sync_id = r.sync_id and o.state = any($5)))
              or (r.state = 'running' and (r.lease_until is null or r.lease_until < clock_timestamp())))
-        for update skip locked)
-    returning *
+        for update skip locked) f
+    where tenant_id = $1 and id = f.found
+    returning sync_run.*, f.taken_over
 """  # nothing but constants above
 
 
 async def claim(
     connection: asyncpg.Connection, tenant_id: UUID, run_id: UUID, owner: str, lease_seconds: float
 ) -> asyncpg.Record | None:
-    """Take a queued run, or a running one whose lease has ended; None when it is not to be had. Raises the fence."""
+    """Take a queued run, or a running one whose lease has ended; None when it is not to be had. Raises the fence.
+
+    The row's `taken_over` is true when its holder went away without giving the lease back.
+    """
     try:
         async with connection.transaction():
             return await connection.fetchrow(CLAIM, tenant_id, run_id, owner, lease_seconds, list(ACTIVE))

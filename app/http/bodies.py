@@ -1,7 +1,7 @@
 """Answers inflated by us and bounded: one compressed chunk may grow a thousandfold, httpx would inflate it whole."""
 
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import httpx
 
@@ -13,8 +13,11 @@ _DROPPED = (b"content-encoding", b"content-length", b"transfer-encoding")
 class BoundedBody(httpx.AsyncByteStream):
     """Hands out at most `limit` bytes of plain body; gzip and deflate are inflated here, step by step."""
 
-    def __init__(self, stream: httpx.AsyncByteStream, encoding: str, limit: int) -> None:
+    def __init__(
+        self, stream: httpx.AsyncByteStream, encoding: str, limit: int, closed: Callable[[], None] = lambda: None
+    ) -> None:
         self._stream = stream
+        self._closed = closed
         self._limit = limit
         self._inflater = _inflater(encoding)
 
@@ -40,6 +43,8 @@ class BoundedBody(httpx.AsyncByteStream):
             raise httpx.DecodingError(f"The compressed answer is damaged: {error}") from error
 
     async def aclose(self) -> None:
+        closed, self._closed = self._closed, lambda: None
+        closed()
         await self._stream.aclose()
 
 
@@ -49,8 +54,9 @@ def _inflater(encoding: str) -> "zlib._Decompress | None":
     return zlib.decompressobj() if encoding == "deflate" else None
 
 
-def bounded(response: httpx.Response, limit: int) -> httpx.Response:
-    """The same answer, inflated while it is read and never longer than `limit` bytes.
+def bounded(response: httpx.Response, limit: int, closed: Callable[[], None] = lambda: None) -> httpx.Response:
+    """The same answer, inflated while it is read and never longer than `limit` bytes; `closed` is called when it was
+    read, or given up.
 
     Raises:
         ProtocolMismatch: already announced longer, or compressed in a way nobody asked for.
@@ -69,13 +75,13 @@ def bounded(response: httpx.Response, limit: int) -> httpx.Response:
         return httpx.Response(
             response.status_code,
             headers=response.headers,
-            stream=BoundedBody(stream, "identity", limit),
+            stream=BoundedBody(stream, "identity", limit, closed),
             extensions=response.extensions,
         )
     headers = [(name, value) for name, value in response.headers.raw if name.lower() not in _DROPPED]
     return httpx.Response(
         response.status_code,
         headers=headers,
-        stream=BoundedBody(stream, encoding, limit),
+        stream=BoundedBody(stream, encoding, limit, closed),
         extensions=response.extensions,
     )

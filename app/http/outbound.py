@@ -14,6 +14,7 @@ import httpx
 from app.domain.errors import NeedsTenant
 from app.http.bodies import bounded
 from app.http.egress import DEFAULT_PORTS, Address, EgressPolicy
+from app.http.watching import Watch, call_of, outcome_of, unwatched
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
@@ -76,9 +77,17 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
     A request may set its own cap with `extensions={"max_body_bytes": n}`.
     """
 
-    def __init__(self, policy: EgressPolicy, tls: ssl.SSLContext, max_connections: int, max_body_bytes: int) -> None:
+    def __init__(
+        self,
+        policy: EgressPolicy,
+        tls: ssl.SSLContext,
+        max_connections: int,
+        max_body_bytes: int,
+        watch: Watch = unwatched,
+    ) -> None:
         super().__init__(verify=tls, trust_env=False)
         self._policy = policy
+        self._watch = watch
         self._max_body_bytes = max_body_bytes
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=tls,
@@ -90,21 +99,29 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self._policy.check_url(request.url)
-        response = await super().handle_async_request(request)
+        ended = self._watch(call_of(request))
+        try:
+            response = await super().handle_async_request(request)
+        except BaseException as error:
+            ended(outcome_of(error))
+            raise
         if request.method == "HEAD":
             response.extensions["has_body"] = False
+        limit = int(request.extensions.get("max_body_bytes", self._max_body_bytes))
         try:
-            return bounded(response, int(request.extensions.get("max_body_bytes", self._max_body_bytes)))
-        except BaseException:
+            return bounded(response, limit, lambda: ended(str(response.status_code)))
+        except BaseException as error:
             await response.aclose()
+            ended(outcome_of(error))
             raise
 
 
 class Outbound:
     """The process's outbound clients, one per TLS setting; they share the guard and keep no cookies."""
 
-    def __init__(self, policy: EgressPolicy, *, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+    def __init__(self, policy: EgressPolicy, *, max_body_bytes: int = MAX_BODY_BYTES, watch: Watch = unwatched) -> None:
         self._policy = policy
+        self._watch = watch
         self._max_body_bytes = max_body_bytes
         self._clients: dict[tuple[str | None, bool, int], httpx.AsyncClient] = {}
 
@@ -125,7 +142,7 @@ class Outbound:
         if key not in self._clients:
             tls = _tls(tls_ca_pem, verify=tls_verify)
             self._clients[key] = httpx.AsyncClient(
-                transport=GuardedTransport(self._policy, tls, max_connections, self._max_body_bytes),
+                transport=GuardedTransport(self._policy, tls, max_connections, self._max_body_bytes, self._watch),
                 headers={"accept-encoding": "gzip", "user-agent": "ml-connector"},
                 timeout=_TIMEOUT,
                 follow_redirects=False,
@@ -141,12 +158,16 @@ class Outbound:
 
 
 def open_outbound(
-    *, egress_allow: Sequence[str], egress_allow_http: bool, ports: Iterable[int] = DEFAULT_PORTS
+    *,
+    egress_allow: Sequence[str],
+    egress_allow_http: bool,
+    ports: Iterable[int] = DEFAULT_PORTS,
+    watch: Watch = unwatched,
 ) -> Outbound:
     """Raises:
     ValueError: an entry of `egress_allow` is neither a network nor a host pattern.
     """
-    return Outbound(EgressPolicy(egress_allow, allow_http=egress_allow_http, ports=ports))
+    return Outbound(EgressPolicy(egress_allow, allow_http=egress_allow_http, ports=ports), watch=watch)
 
 
 def _tls(ca_pem: str | None, *, verify: bool) -> ssl.SSLContext:

@@ -73,6 +73,8 @@ async def remember(run: OpenRun, pages: Sequence[Page], position: Position, sett
             page.lane.done = page.lane.done or page.last_of_lane
         await _count(run, connection, counts, reasons, position, len(pages))
     run.row = {**run.row, "pages": number}
+    if not run.dry:
+        run.observer.remembered(run.tenant_id, run.sync_id, len(pages), counts)
 
 
 def tally(decisions: Iterable[Decision], run_id: UUID) -> tuple[Counter[str], Counter[str]]:

@@ -11,6 +11,7 @@ from app.db.engine import Database
 from app.domain.errors import ConnectorError
 from app.domain.mapping import CompiledMapping
 from app.domain.planning import Encode, Policy
+from app.sync.observing import SILENT, Observer
 from app.sync.pages import Position
 from app.sync.ports import Source, Target
 
@@ -57,6 +58,7 @@ class OpenRun:
     pace: Pace
     position: Position | None
     whole: bool  # it stands for the whole stream, so its end moves the watermark
+    observer: Observer = SILENT
     began: float = field(default_factory=time.monotonic)
     notes: list[str] = field(default_factory=list)  # warnings of the preparation, shown with the run
     stopping: bool = False  # no new page is to be taken: cancel, or the slice is over

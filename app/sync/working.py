@@ -17,6 +17,7 @@ from app.db import runs
 from app.domain.errors import NeedsTenant, ProtocolMismatch, Transient
 from app.sync import ending
 from app.sync.braking import check_brake
+from app.sync.observing import SILENT, Observer
 from app.sync.opened import Halted, LeaseLost, OpenRun, Pace
 from app.sync.preparing import open_run, settings_digest_of
 from app.sync.queue import Queue
@@ -36,6 +37,7 @@ class Workshop:
     opener: Opener
     queue: Queue
     pace: Pace
+    observer: Observer = SILENT
     draining: asyncio.Event = field(default_factory=asyncio.Event)  # the process is about to stop
 
 
@@ -52,13 +54,18 @@ async def work(shop: Workshop, tenant_id: UUID, run_id: UUID) -> str:
     structlog.contextvars.bind_contextvars(
         tenant_id=str(tenant_id), sync_id=str(row["sync_id"]), run_id=str(run_id), fence=row["fence"]
     )
-    log.info("run.claimed", mode=row["mode"], attempt=row["attempt"])
+    log.info("run.claimed", mode=row["mode"], attempt=row["attempt"], taken_over=row["taken_over"])
+    shop.observer.claimed(row["taken_over"])
+    result, began = "broken", time.monotonic()
     try:
-        return await _slice(shop, tenant_id, row)
+        result = await _slice(shop, tenant_id, row)
+        return result
     except LeaseLost:
         log.warning("run.lost")
-        return "lost"
+        result = "lost"
+        return result
     finally:
+        shop.observer.sliced(result, time.monotonic() - began)
         structlog.contextvars.unbind_contextvars("tenant_id", "sync_id", "run_id", "fence")
 
 
@@ -66,7 +73,7 @@ async def _slice(shop: Workshop, tenant_id: UUID, row: Mapping[str, Any]) -> str
     database = shop.opener.database
     if row["cancel_requested"]:
         await ending.cancel(database, tenant_id, row)
-        return "ended"
+        return _ended(shop, "cancelled")
     try:
         return await Watch(shop, tenant_id, row).over(_carried)
     except Exception as raised:
@@ -80,8 +87,13 @@ async def _slice(shop: Workshop, tenant_id: UUID, row: Mapping[str, Any]) -> str
     if isinstance(error, NeedsTenant | ProtocolMismatch):
         await ending.fail(database, tenant_id, row, error)
         log.warning("run.failed", code=error.code, detail=error.detail)
-        return "ended"
+        return _ended(shop, "failed")
     return await _later(shop, tenant_id, row, error)
+
+
+def _ended(shop: Workshop, state: str) -> str:
+    shop.observer.finished(state)
+    return "ended"
 
 
 async def _later(shop: Workshop, tenant_id: UUID, row: Mapping[str, Any], error: BaseException) -> str:
@@ -91,7 +103,7 @@ async def _later(shop: Workshop, tenant_id: UUID, row: Mapping[str, Any], error:
         error = Transient("internal_error", "Something unexpected stopped the run; it is tried again.")
     delay = await ending.put_off(shop.opener.database, tenant_id, row, error, shop.pace.put_off_seconds)
     log.warning("run.put_off" if delay is not None else "run.failed", code=error.code, delay_seconds=delay)
-    return "put_off" if delay is not None else "ended"
+    return "put_off" if delay is not None else _ended(shop, "failed")
 
 
 def worst(raised: BaseException) -> BaseException:
@@ -106,12 +118,13 @@ def worst(raised: BaseException) -> BaseException:
 async def _carried(watch: "Watch") -> str:
     shop, tenant_id, row = watch.shop, watch.tenant_id, watch.row
     run = watch.run = await open_run(shop.opener, shop.pace, tenant_id, row)
+    run.observer = shop.observer
     await check_brake(run)
     finished = await carry(run)
     database = shop.opener.database
     if run.cancelled:
         await ending.cancel(database, tenant_id, row)
-        return "ended"
+        return _ended(shop, "cancelled")
     if not finished:
         async with database.transaction(tenant_id) as connection:
             await runs.release(connection, tenant_id, run.run_id, run.fence)
@@ -126,7 +139,7 @@ async def _carried(watch: "Watch") -> str:
     )
     counts = {name: done[f"n_{name}"] for name in ("read", "created", "updated", "unchanged", "skipped", "rejected")}
     log.info("run.finished", state=done["state"], **counts)
-    return "ended"
+    return _ended(shop, done["state"])
 
 
 class Watch:
@@ -147,7 +160,7 @@ class Watch:
                 await self._stop(task)
                 beat.result()
                 await ending.cancel(self.shop.opener.database, self.tenant_id, self.row)
-                return "ended"
+                return _ended(self.shop, "cancelled")
             return task.result()
         finally:
             for each in (task, beat):

@@ -15,9 +15,11 @@ from typing import Any
 import httpx
 import msgspec
 
+from app.connectors.calls import named
 from app.connectors.mailchimp.archives import OperationResult, read_archive
 from app.connectors.mailchimp.client import Answer, MailchimpClient, user_agent
 from app.connectors.mailchimp.failures import failure_of_transport
+from app.connectors.mailchimp.routes import VENDOR
 from app.connectors.retrying import retried
 from app.domain.errors import ProtocolMismatch, Transient
 
@@ -138,7 +140,7 @@ class Batches:
                 headers={"User-Agent": user_agent()},
                 timeout=_ARCHIVE_TIMEOUT,
                 follow_redirects=False,
-                extensions={"max_body_bytes": _ARCHIVE_BYTES},
+                extensions=named(VENDOR, "/(batch results)", max_body_bytes=_ARCHIVE_BYTES),
             )
         except httpx.InvalidURL:
             raise ProtocolMismatch("mailchimp_archive_url", "The address of a batch's results is none.") from None

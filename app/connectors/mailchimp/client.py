@@ -13,6 +13,7 @@ import msgspec
 
 from app.connectors.mailchimp.auth import Access
 from app.connectors.mailchimp.failures import failure_of_answer, failure_of_transport
+from app.connectors.mailchimp.routes import call
 from app.connectors.pacing import Pacer
 from app.connectors.retrying import retried
 from app.domain.errors import ProtocolMismatch, Transient
@@ -127,6 +128,7 @@ class MailchimpClient:
                     auth=self._auth,
                     timeout=_TIMEOUT,
                     follow_redirects=False,
+                    extensions=call(path),
                 )
         except httpx.HTTPError as error:
             raise failure_of_transport(error) from None

@@ -7,6 +7,7 @@ import httpx
 
 from app.connectors.mailchimp.client import Answer, user_agent
 from app.connectors.mailchimp.failures import failure_of_answer, failure_of_transport
+from app.connectors.mailchimp.routes import call
 from app.connectors.mailchimp.shapes import Metadata
 
 _metadata = Answer(Metadata)
@@ -23,7 +24,11 @@ async def read_metadata(outbound_client: httpx.AsyncClient, oauth_base_url: str,
     headers = {"Authorization": f"OAuth {access_token}", "User-Agent": user_agent(), "Accept": "application/json"}
     try:
         response = await outbound_client.get(
-            f"{oauth_base_url}/oauth2/metadata", headers=headers, timeout=_TIMEOUT, follow_redirects=False
+            f"{oauth_base_url}/oauth2/metadata",
+            headers=headers,
+            timeout=_TIMEOUT,
+            follow_redirects=False,
+            extensions=call("/oauth2/metadata"),
         )
     except httpx.HTTPError as error:
         raise failure_of_transport(error) from None

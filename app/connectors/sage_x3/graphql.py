@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import httpx
 import msgspec
 
+from app.connectors.calls import named
 from app.connectors.pacing import Pacer
 from app.connectors.sage_x3.auth import server_time
 from app.connectors.sage_x3.documents import PageDocument, Rows, failed_query, read_data
@@ -52,7 +53,7 @@ class GraphQL:
         self._headers = {"content-type": "application/json", "accept": "application/json", **headers}
         self._audience = audience
         self._timeout_seconds = timeout_seconds
-        self._extensions = {"max_body_bytes": max_body_bytes}
+        self._extensions = named("sage_x3", "/graphql", max_body_bytes=max_body_bytes)
 
     async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         """`call` repeated while it is transient; its failed queries leave as domain errors."""

@@ -1,4 +1,4 @@
-"""Logs without secrets or personal data, and what Prometheus may count."""
+"""Logs without secrets or personal data."""
 
 import logging
 import re
@@ -7,28 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from structlog.typing import EventDict, Processor, WrappedLogger
-
-REGISTRY = CollectorRegistry(auto_describe=True)
-
-REQUESTS = Counter("mlc_http_requests_total", "API requests", ("method", "route", "status"), registry=REGISTRY)
-REQUEST_SECONDS = Histogram(
-    "mlc_http_request_seconds",
-    "Time to answer an API request",
-    ("method", "route"),
-    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
-    registry=REGISTRY,
-)
-RUNS = Gauge("mlc_runs", "Runs that are not finished", ("state",), registry=REGISTRY)
-QUEUE_AGE_SECONDS = Gauge("mlc_queue_age_seconds", "Age of the oldest queued run that is due", registry=REGISTRY)
-DEAD_LETTERS = Gauge("mlc_dead_letters_open", "Open dead letters", registry=REGISTRY)
-SYNCS = Gauge("mlc_syncs", "Syncs by state", ("state",), registry=REGISTRY)
-FRESHNESS_SECONDS = Gauge(
-    "mlc_freshness_seconds_max", "Age of the oldest watermark of an active, enabled sync", registry=REGISTRY
-)
-
-METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 # Each pair: what must not be written, and what is written instead.
 _REDACTIONS = (
@@ -118,8 +97,3 @@ def silence_chatty_loggers() -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [], True
-
-
-def metrics_page() -> bytes:
-    """Everything counted so far, in Prometheus' text format."""
-    return generate_latest(REGISTRY)
