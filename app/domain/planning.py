@@ -16,6 +16,7 @@ FLAGGED_INACTIVE = 1  # the inactive policy has been applied and not reversed
 ARCHIVED_BY_US = 2
 CREATED_BY_US = 4
 UNSUBSCRIBED_BY_US = 8
+BORN_UNSUBSCRIBED = 16  # made by us as unsubscribed, which is nobody's refusal
 
 
 class Action(StrEnum):
@@ -66,9 +67,19 @@ class Known(msgspec.Struct, frozen=True, gc=False):
     old_shared: bool = False  # other records of the sync share the remembered address
 
 
-def is_closed(status: str | None) -> bool:
-    """Whether Mailchimp knows the address in a status that is closed to us."""
+def is_closed(status: str | None, flags: int = 0) -> bool:
+    """Whether Mailchimp knows the address in a status that is closed to us.
+
+    A member whom the tenant wanted to be `unsubscribed` from the start is not: no call of ours ever opens it.
+    """
+    if status == "unsubscribed" and flags & BORN_UNSUBSCRIBED:
+        return False
     return status is not None and is_opted_out(status)
+
+
+def born(status: str) -> int:
+    """Flags of a member that we have just made with this status."""
+    return CREATED_BY_US | (BORN_UNSUBSCRIBED if status == "unsubscribed" else 0)
 
 
 UNKNOWN = Known()
@@ -180,7 +191,7 @@ def _decide_skip(skip: Skip, known: Known, policy: Policy) -> Decision:
     if skip.reason == "bad_email":
         return _refuse_locally(decision, skip, known)
     left_filter = skip.reason == "filtered" and known.state == "synced" and known.member_hash is not None
-    if left_filter and known.old_status is not None and not is_opted_out(known.old_status):
+    if left_filter and known.old_status is not None and not is_closed(known.old_status, known.flags):
         decision.action = {"archive": Action.ARCHIVE, "unsubscribe": Action.UNSUBSCRIBE, "none": Action.NONE}.get(
             policy.inactive, Action.FLAG
         )
@@ -256,7 +267,8 @@ def _prohibit(decision: Decision, known: Known) -> Decision:
 def _shadow(decision: Decision, known: Known) -> Decision:
     """Another record owns the address; a member of ours under a former address is archived unless it is shared."""
     had_other = known.state == "synced" and known.member_hash not in (None, decision.member_hash)
-    if had_other and not known.old_shared and known.old_status is not None and not is_opted_out(known.old_status):
+    open_there = known.old_status is not None and not is_closed(known.old_status, known.flags)
+    if had_other and not known.old_shared and open_there:
         decision.action = Action.ARCHIVE
     return _skip(decision, "duplicate_email", known)
 
@@ -268,8 +280,8 @@ def _retire(decision: Decision, known: Known, policy: Policy) -> Decision:
         decision.member_hash = known.member_hash
         return decision
     status = known.status if known.member_hash == decision.member_hash else known.old_status
-    if known.state != "synced" or status is None or is_opted_out(status):
-        return _skip(decision, "inactive" if not is_closed(status) else "opted_out", known)
+    if known.state != "synced" or status is None or is_closed(status, known.flags):
+        return _skip(decision, "inactive" if not is_closed(status, known.flags) else "opted_out", known)
     decision.action = Action.ARCHIVE if policy.inactive == "archive" else Action.UNSUBSCRIBE
     decision.outcome = Outcome.UPDATED
     decision.flags |= FLAGGED_INACTIVE | (ARCHIVED_BY_US if policy.inactive == "archive" else UNSUBSCRIBED_BY_US)
@@ -292,10 +304,10 @@ def _carry(decision: Decision, member: Member, known: Known, policy: Policy) -> 
     shadow = known.reason == "duplicate_email"  # the remembered address is another record's
     if moved and known.old_status is not None and not known.old_shared and not shadow:
         return _move(decision, known)
-    if moved and is_closed(known.old_status):
+    if moved and is_closed(known.old_status, known.flags):
         decision.member_hash = known.member_hash
         return _skip(decision, _closed(known.old_status), known)
-    if is_closed(known.status):
+    if is_closed(known.status, 0 if moved else known.flags):
         return _skip(decision, _closed(known.status), known)
     if not moved and known.state == "synced" and known.fingerprint == decision.fingerprint and decision.demote is None:
         decision.remember = known.is_active != decision.is_active
@@ -313,7 +325,7 @@ def _carry(decision: Decision, member: Member, known: Known, policy: Policy) -> 
 def _move(decision: Decision, known: Known) -> Decision:
     """The address changed: the member moves with its consent; an address Mailchimp knows already is merged into."""
     decision.flags &= ~FLAGGED_INACTIVE
-    closed = is_closed(known.old_status) and not known.flags & ARCHIVED_BY_US
+    closed = is_closed(known.old_status, known.flags) and not known.flags & ARCHIVED_BY_US
     if known.status is not None:
         decision.action = Action.MERGE
         closed = closed or is_opted_out(known.status)

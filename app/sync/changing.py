@@ -3,13 +3,11 @@
 from app.domain.consent import is_opted_out, stricter
 from app.domain.errors import RecordRejected
 from app.domain.member import Member
-from app.domain.planning import ARCHIVED_BY_US, CREATED_BY_US, SEPARATOR, Action, Decision, Outcome, is_closed
+from app.domain.planning import ARCHIVED_BY_US, BORN_UNSUBSCRIBED, SEPARATOR, Action, Decision, Outcome, born, is_closed
 from app.sync.flight import Flight
 from app.sync.pages import Page
 from app.sync.ports import MirrorRow, NewMember
 from app.sync.tagging import Tagger
-
-RESTORED_STATUS = "transactional"  # only reachable members are archived by us, and none comes back above this
 
 
 class Changer:
@@ -69,7 +67,7 @@ class Changer:
                 return
             raise
         if decision.flags & ARCHIVED_BY_US:
-            row = await self._target.restore(member.hash, member.email, decision.fragment, RESTORED_STATUS)
+            row = await self._target.restore(member.hash, member.email, decision.fragment, _restored_status(decision))
             decision.flags &= ~ARCHIVED_BY_US
         self._noted(decision, row)
 
@@ -80,19 +78,19 @@ class Changer:
         if there is None:
             await self._insert_after_all(decision, decision.known.old_status)
             return
-        old_closed = is_closed(decision.known.old_status) and not decision.flags & ARCHIVED_BY_US
+        old_closed = is_closed(decision.known.old_status, decision.flags) and not decision.flags & ARCHIVED_BY_US
         if old_closed and not is_opted_out(there.status):
             there = await self._target.unsubscribe(member.hash)
         elif not is_opted_out(there.status):
             there = await self._target.update(member.hash, None, decision.fragment, member.fill_fields)
         if not old_closed:
             await self._target.archive(old)
-            decision.flags &= ~ARCHIVED_BY_US
+            decision.flags &= ~(ARCHIVED_BY_US | BORN_UNSUBSCRIBED)
         self._noted(decision, there)
 
     async def _restore(self, decision: Decision) -> None:
         member = _member(decision)
-        row = await self._target.restore(member.hash, member.email, decision.fragment, RESTORED_STATUS)
+        row = await self._target.restore(member.hash, member.email, decision.fragment, _restored_status(decision))
         self._noted(decision, row)
 
     async def _archive(self, decision: Decision) -> None:
@@ -126,7 +124,7 @@ class Changer:
         )
         if (created := result.created.get(member.hash)) is not None:
             decision.outcome, decision.status = Outcome.CREATED, created
-            decision.flags |= CREATED_BY_US
+            decision.flags |= born(created)
             decision.action = Action.INSERT
             return
         refused = result.refused.get(member.hash)
@@ -137,7 +135,7 @@ class Changer:
     def _noted(self, decision: Decision, row: MirrorRow) -> None:
         decision.status = row.status
         closed_by_us = decision.flags & ARCHIVED_BY_US
-        if is_opted_out(row.status) and not closed_by_us:
+        if is_closed(row.status, decision.flags) and not closed_by_us:
             decision.outcome = Outcome.SKIPPED
             decision.reason = "forgotten" if row.status == "forgotten" else "opted_out"
 
@@ -155,6 +153,11 @@ class Changer:
 
 CARRIED = (Outcome.UPDATED, Outcome.CREATED)
 TAGGED = (Action.UPDATE, Action.MOVE, Action.MERGE, Action.RESTORE)
+
+
+def _restored_status(decision: Decision) -> str:
+    """Only members that may be written to are archived by us, and none comes back above this."""
+    return "unsubscribed" if decision.flags & BORN_UNSUBSCRIBED else "transactional"
 
 
 def _member(decision: Decision) -> Member:

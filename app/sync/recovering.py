@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from app.db import batches
-from app.domain.planning import CREATED_BY_US, Action, Decision, Outcome
+from app.domain.planning import Action, Decision, Outcome, born
 from app.sync.opened import OpenRun
 from app.sync.ports import MirrorRow
 
@@ -58,7 +58,7 @@ class LeftBehind:
         if row is None:
             return False
         decision.outcome = Outcome.CREATED
-        decision.flags |= CREATED_BY_US
+        decision.flags |= born(self._run.policy.new_member_status)
         if self._sent[member.hash] != decision.fingerprint or not _holds(row, decision.fragment):
             decision.action = Action.UPDATE
             return False

@@ -9,7 +9,7 @@ import asyncpg
 
 from app.db import batches
 from app.domain.errors import RecordRejected, Transient
-from app.domain.planning import CREATED_BY_US, Action, Decision, Outcome
+from app.domain.planning import Action, Decision, Outcome, born
 from app.sync.changing import Changer
 from app.sync.flight import Flight
 from app.sync.opened import LeaseLost, OpenRun
@@ -70,7 +70,7 @@ class Writer:
             hash_ = decision.member.hash if decision.member else b""
             if (created := result.created.get(hash_)) is not None:
                 decision.status = created
-                decision.flags |= CREATED_BY_US
+                decision.flags |= born(created)
                 self._flight.close(page)
             elif hash_ in result.exists:
                 await self._exists_after_all((page, decision))
