@@ -6,6 +6,7 @@ import typer
 
 from app import __version__
 from app.cli import doctor, keys, openapi, processes, runs, sandbox, tenants
+from app.cli.demo.command import demo
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,6 +28,7 @@ def options(
     """What every command takes."""
 
 
+app.command()(demo)
 app.command()(processes.up)
 app.command()(processes.api)
 app.command()(processes.worker)

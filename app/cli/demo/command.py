@@ -1,0 +1,49 @@
+"""`ml-connector demo`: boot, tell the story, show the summary, end with a code that can be trusted."""
+
+import asyncio
+import io
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from app.cli.output import errors, fail
+from app.cli.stopping import until_signalled
+
+Keep = Annotated[bool, typer.Option("--keep", help="Leave everything running afterwards, and its data on disk.")]
+Customers = Annotated[int, typer.Option(min=50, help="How many customers the example Sage X3 holds.")]
+Suppliers = Annotated[int, typer.Option(min=10, help="How many suppliers.")]
+
+
+def demo(keep: Keep = False, customers: Customers = 5000, suppliers: Suppliers = 500) -> None:
+    """Show the whole product on this machine, with stand-ins for Sage X3 and Mailchimp and nothing to set up.
+
+    Ends with 0 only if every number it claims was found in the stand-ins' own state.
+    """
+    from app.cli.demo.broken import StoryBroken
+    from app.cli.demo.performing import INTERRUPTED, Ending, perform
+    from app.cli.demo.world import own_folder
+    from app.cli.supervising import SystemNotRunning
+    from app.embedded import EmbeddedServerError
+    from app.telemetry import set_up_logging
+
+    _never_fail_on_a_character()
+    ending = Ending()
+    try:
+        with own_folder(keep=keep) as folder:
+            set_up_logging("console", logging.WARNING)
+            work = perform(folder, ending, keep=keep, customers=customers, suppliers=suppliers)
+            asyncio.run(until_signalled(work))
+    except (StoryBroken, SystemNotRunning, EmbeddedServerError) as error:
+        fail(f"The demo broke off: {error}")
+    if ending.code == INTERRUPTED:
+        errors.print("Interrupted before everything was shown; nothing is left running.", style="yellow")
+    raise typer.Exit(ending.code)
+
+
+def _never_fail_on_a_character() -> None:
+    """Example names hold characters that not every terminal can show."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
