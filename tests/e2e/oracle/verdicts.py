@@ -1,0 +1,331 @@
+"""What a run must make of every record and of every member, given what earlier runs did."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tests.e2e.oracle.people import Nobody, Person
+
+Members = Mapping[str, Mapping[str, Any]]
+"""An audience: what the sandbox shows of each member, by address in small letters."""
+
+CLOSED = ("unsubscribed", "cleaned", "archived", "forgotten")
+STRICTNESS = ("subscribed", "pending", "transactional", "unsubscribed")
+FAKE = ("example.com", "example.org", "example.net")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What must be remembered of a record. `email` is the member it stands for; `tags` those we put on it."""
+
+    state: str
+    reason: str | None = None
+    email: str | None = None
+    content: Any = None
+    tags: frozenset[str] = frozenset()
+    retired: bool = False  # taken out because of the inactive policy
+    archived: bool = False  # by us
+    born_unsubscribed: bool = False  # made by us as unsubscribed: nobody has refused anything
+    is_active: bool = True
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a record ends in a run; `or_reasons` would be as right: Mailchimp's word is asked for only when needed."""
+
+    outcome: str  # created, updated, unchanged, skipped, rejected; carried: created or updated
+    reason: str | None = None
+    or_reasons: tuple[str | None, ...] = ()
+
+
+@dataclass
+class Judgement:
+    """The audience as it must be, the verdict and the memory of each key.
+
+    At `loose` addresses several records come and go at once: only the present owner's content counts there, or that
+    nobody is left.
+    """
+
+    members: dict[str, dict[str, Any]]
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    memories: dict[str, Memory] = field(default_factory=dict)
+    loose: dict[str, Person | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """A sync's terms and what Mailchimp holds against some addresses. `again` are keys that get a second chance."""
+
+    new_member_status: str
+    inactive: str = "tag"
+    forgotten: frozenset[str] = frozenset()
+    throttled: frozenset[str] = frozenset()
+    again: frozenset[str] = frozenset()
+
+
+def judge(
+    members: Members, found: Sequence[Person | Nobody], memories: Mapping[str, Memory], terms: Terms
+) -> Judgement:
+    """What one complete run must do. Records that X3 no longer has stay as they were."""
+    bench = _Bench(members, found, memories, terms)
+    for candidate in found:  # those who leave an address go before those who come
+        if bench.leaves(candidate):
+            bench.decide(candidate)
+    for candidate in found:
+        if candidate.key not in bench.made.verdicts:
+            bench.decide(candidate)
+    return bench.made
+
+
+class _Bench:
+    def __init__(
+        self, members: Members, found: Sequence[Person | Nobody], memories: Mapping[str, Memory], terms: Terms
+    ) -> None:
+        self.made = Judgement({email: dict(deepcopy(member)) for email, member in members.items()})
+        self.made.memories.update(memories)
+        self.terms = terms
+        people = [one for one in found if isinstance(one, Person)]
+        self.owners: dict[str, tuple[bool, str]] = {}
+        for one in people:
+            rank = (not one.is_active, one.key)
+            if not one.is_prohibited and rank < self.owners.get(one.email.lower(), (True, "\U0010ffff")):
+                self.owners[one.email.lower()] = rank
+        self.stood_for = Counter(memory.email for memory in memories.values() if memory.email)
+        self._entangle(people)
+
+    def _entangle(self, people: Sequence[Person]) -> None:
+        """Addresses that one record leaves while another one comes."""
+        left = {was for one in people if (was := self.memory(one).email) not in (None, one.email.lower())}
+        come = {one.email.lower() for one in people if self.memory(one).email != one.email.lower()}
+        for one in people:
+            both = {email for email in (self.memory(one).email, one.email.lower()) if email}
+            if both & left & come:
+                self.made.loose.update(dict.fromkeys(both))
+
+    def memory(self, candidate: Person | Nobody) -> Memory:
+        return self.made.memories.get(candidate.key, Memory("unknown"))
+
+    def leaves(self, candidate: Person | Nobody) -> bool:
+        was = self.memory(candidate).email
+        return was is not None and (isinstance(candidate, Nobody) or candidate.email.lower() != was)
+
+    def status(self, email: str | None) -> str | None:
+        """None when Mailchimp does not know the address."""
+        if email in self.terms.forgotten:
+            return "forgotten"
+        return self.made.members[email]["status"] if email in self.made.members else None
+
+    def is_closed(self, email: str | None, known: Memory) -> bool:
+        """Whether a member must be left alone; not when the tenant wanted it unsubscribed from the start."""
+        status = self.status(email)
+        return status in CLOSED and not (status == "unsubscribed" and known.born_unsubscribed and known.email == email)
+
+    def end(self, candidate: Person | Nobody, outcome: str, reason: str | None = None, **memory: Any) -> None:
+        """Write the verdict down, and what is remembered from now on."""
+        or_reasons = memory.pop("or_reasons", ())
+        self.made.verdicts[candidate.key] = Verdict(outcome, reason, or_reasons)
+        if reason == "refused_before":
+            return
+        before = self.memory(candidate)
+        state = {"skipped": "skipped", "rejected": "rejected"}.get(outcome, "synced")
+        kept = replace(before, state=state, reason=reason, is_active=candidate.is_active)
+        self.made.memories[candidate.key] = replace(kept, **memory)
+
+    # -- one record ---------------------------------------------------------------------------------------------
+
+    def decide(self, candidate: Person | Nobody) -> None:
+        if isinstance(candidate, Nobody):
+            self._nobody(candidate)
+        elif candidate.is_prohibited:
+            self._prohibited(candidate)
+        elif self.owners[candidate.email.lower()][1] != candidate.key:
+            self._second(candidate)
+        elif candidate.email.lower() in self.made.loose:
+            self.made.loose[candidate.email.lower()] = candidate
+            self._carried(candidate, "carried")
+        elif not candidate.is_active and self.terms.inactive in ("archive", "unsubscribe"):
+            self._retire(candidate)
+        else:
+            self._carry(candidate)
+
+    def _nobody(self, candidate: Nobody) -> None:
+        known = self.memory(candidate)
+        if candidate.reason == "bad_email":
+            same = known.state == "rejected" and known.content == candidate.wrong and not self._again(candidate)
+            if same:
+                self.end(candidate, "skipped", "refused_before")
+            else:
+                self.end(candidate, "rejected", "bad_email", content=candidate.wrong)
+            return
+        if (
+            candidate.reason == "filtered"
+            and known.state == "synced"
+            and self.status(known.email) not in (None, *CLOSED)
+        ):
+            self._leaves_the_filter(known.email or "")
+        self.end(candidate, "skipped", candidate.reason)
+
+    def _leaves_the_filter(self, email: str) -> None:
+        """The inactive policy is applied to a member whose record is no longer carried."""
+        member, action = self.made.members[email], self.terms.inactive
+        if action in ("archive", "unsubscribe"):
+            member["status"] = "archived" if action == "archive" else "unsubscribed"
+        elif action == "tag":
+            member["tags"] = sorted({*member["tags"], "x3-inactive"})
+
+    def _prohibited(self, one: Person) -> None:
+        """A legal signal: whoever we made a member may not be mailed any more."""
+        known = self.memory(one)
+        reach = one.email.lower() if self.status(one.email.lower()) is not None else known.email
+        ours = known.state == "synced" and known.email is not None
+        if ours and self.status(reach) in ("subscribed", "pending"):
+            self.made.members[known.email or ""]["status"] = "unsubscribed"
+        email = known.email if ours and known.email else one.email.lower()
+        self.end(one, "skipped", "mailing_prohibited", email=email)
+
+    def _second(self, one: Person) -> None:
+        """Somebody else owns the address; what we made for this record elsewhere is archived."""
+        known, email = self.memory(one), one.email.lower()
+        alone = known.email not in (None, email) and not self._shared(known.email or "")
+        if known.state == "synced" and alone and self.status(known.email) and not self.is_closed(known.email, known):
+            self.made.members[known.email or ""]["status"] = "archived"
+        self.end(one, "skipped", "duplicate_email", email=email, or_reasons=("opted_out",))
+
+    def _retire(self, one: Person) -> None:
+        known = self.memory(one)
+        if known.retired:
+            self.end(one, "unchanged")
+            return
+        status = self.status(known.email)
+        if known.state != "synced" or status is None or self.is_closed(known.email, known):
+            self.end(one, "skipped", self._closed(status) if status in CLOSED else "inactive",
+                     email=one.email.lower(), or_reasons=("inactive", "opted_out"))  # fmt: skip
+            return
+        archives = self.terms.inactive == "archive"
+        self.made.members[known.email or ""]["status"] = "archived" if archives else "unsubscribed"
+        self.end(one, "updated", retired=True, archived=archives)
+
+    def _carry(self, one: Person) -> None:
+        known, email = self.memory(one), one.email.lower()
+        moved = known.email not in (None, email)
+        if known.state == "rejected" and known.content == one.content and not self._again(one):
+            self.end(one, "skipped", "refused_before")
+        elif known.archived and not moved and self.status(email) in ("archived", None):
+            self._write(one, email, adopt=False)
+            self.made.members[email]["status"] = self._restored(known)
+            self._carried(one, "updated")
+        elif moved and known.reason != "duplicate_email" and self.status(known.email) is not None:
+            self._moved(one, known)
+        elif self.is_closed(email, known):
+            same = known.state == "synced" and known.content == one.content
+            reason = self._closed(self.status(email))
+            self.end(one, "skipped", reason, email=email, or_reasons=(None,) if same else (), content=one.content)
+        elif not moved and known.state == "synced" and known.content == one.content and known.reason is None:
+            self.end(one, "unchanged")
+        elif self.status(email) is None:
+            self._new(one, self.status(known.email) if moved else None)
+        else:
+            self._write(one, email, adopt=known.state != "synced")
+            self._carried(one, "updated")
+
+    def _moved(self, one: Person, known: Memory) -> None:
+        """The person has another address: the member goes along, and so does its consent."""
+        email, was = one.email.lower(), known.email or ""
+        old, there = self.status(was), self.status(email)
+        closed = self.is_closed(was, known) and not known.archived
+        if self._shared(was):
+            self._leaves_a_shared_one(one, was, closed)
+            return
+        if there is None:
+            if self._refused(one):
+                return
+            self.made.members[email] = {**self.made.members.pop(was), "email": one.email}
+            self._write(one, email, adopt=known.state != "synced")
+            if known.archived:
+                self.made.members[email]["status"] = self._restored(known)
+            self._carried(one, "skipped" if closed else "updated", self._closed(old) if closed else None)
+            return
+        if there not in CLOSED:
+            if closed:
+                self.made.members[email]["status"] = "unsubscribed"
+            else:
+                self._write(one, email, adopt=True)
+        if not closed:
+            self.made.members[was]["status"] = "archived"
+        shut = closed or there in CLOSED
+        self._carried(one, "skipped" if shut else "updated", "opted_out" if shut else None, born_unsubscribed=False)
+
+    def _leaves_a_shared_one(self, one: Person, was: str, closed: bool) -> None:
+        """The old address stays with whoever shares it; its consent counts for the new one all the same."""
+        email = one.email.lower()
+        if closed or self.status(email) in CLOSED:
+            self.end(one, "skipped", self._closed(self.status(was) if closed else self.status(email)), email=email)
+        elif self.status(email) is None:
+            self._new(one, self.status(was))
+        else:
+            self._write(one, email, adopt=True)
+            self._carried(one, "updated")
+
+    # -- members ------------------------------------------------------------------------------------------------
+
+    def _new(self, one: Person, status_before: str | None) -> None:
+        """Somebody Mailchimp does not know; never with more consent than the address this one comes from."""
+        if self._refused(one):
+            return
+        email = one.email.lower()
+        status = max(self.terms.new_member_status, status_before or "subscribed", key=STRICTNESS.index)
+        self.made.members[email] = {
+            "email": one.email,
+            "status": status,
+            "merge_fields": {},
+            "tags": [],
+            "language": "",
+        }
+        self._write(one, email, adopt=True)
+        self._carried(one, "created", born_unsubscribed=status == "unsubscribed")
+
+    def _refused(self, one: Person) -> bool:
+        """Addresses Mailchimp does not take."""
+        email = one.email.lower()
+        if email in self.terms.forgotten:
+            self.end(one, "skipped", "forgotten", email=email, content=one.content)
+        elif email.rpartition("@")[2] in FAKE:
+            self.end(one, "rejected", "fake_address", email=email, content=one.content)
+        elif email in self.terms.throttled:
+            self.end(one, "rejected", "too_many_signups", email=email, content=one.content)
+        else:
+            return False
+        return True
+
+    def _write(self, one: Person, email: str, *, adopt: bool) -> None:
+        """Our fields and tags, and nothing else. A member we have not written before gives up the tags that are off."""
+        member, had = self.made.members[email], self.memory(one).tags
+        fill = {tag: value for tag, value in one.fill.items() if not str(member["merge_fields"].get(tag, "")).strip()}
+        member["merge_fields"] = {**member["merge_fields"], **one.fields, **fill}
+        off = (one.off | had if adopt else had) - one.tags
+        on = one.tags if adopt else one.tags - had
+        member["tags"] = sorted((set(member["tags"]) - off) | on)
+        member["language"] = one.language or member["language"]
+
+    @staticmethod
+    def _restored(known: Memory) -> str:
+        """Nobody comes back with more than receipts."""
+        return "unsubscribed" if known.born_unsubscribed else "transactional"
+
+    def _carried(self, one: Person, outcome: str, reason: str | None = None, **memory: bool) -> None:
+        tags = one.tags if outcome != "skipped" else self.memory(one).tags
+        self.end(one, outcome, reason, email=one.email.lower(), content=one.content, tags=tags,
+                 **{"retired": False, "archived": False, **memory})  # fmt: skip
+
+    def _shared(self, email: str) -> bool:
+        """Whether another record stands for the address."""
+        return self.stood_for[email] > 1
+
+    def _again(self, candidate: Person | Nobody) -> bool:
+        return candidate.key in self.terms.again
+
+    @staticmethod
+    def _closed(status: str | None) -> str:
+        return "forgotten" if status == "forgotten" else "opted_out"
