@@ -89,6 +89,9 @@ class FakeX3:
         async for page in self._pages(codes):
             yield page
 
+    async def can_tell_changes(self) -> bool:
+        return True
+
     async def changes(self, since: datetime) -> AsyncIterator[Changes]:
         yield Changes("customer", tuple(code for code, row in self.rows.items() if row.stamp >= since))
 

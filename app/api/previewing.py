@@ -17,7 +17,7 @@ from app.api.schemas.mappings import PreviewItem, PreviewPublic, PreviewRequest,
 from app.connectors.mailchimp.audiences import MailchimpAudience
 from app.connectors.mailchimp.merge_checks import check_merge_fields, merge_types
 from app.connectors.retrying import briefly
-from app.connectors.sage_x3.reader import X3Source
+from app.connectors.sage_x3.opening import PartySource
 from app.db import rows
 from app.db.connections import Connection
 from app.db.mappings import Mapping as MappingRow
@@ -94,7 +94,7 @@ async def _compiled(
     return typed, [finding.message for finding in findings]
 
 
-async def _read(reader: X3Source, body: PreviewRequest) -> tuple[list[Party], list[PreviewItem]]:
+async def _read(reader: PartySource, body: PreviewRequest) -> tuple[list[Party], list[PreviewItem]]:
     """At most as many parties as were asked for, in the order of their codes."""
     limit = len(body.codes) if body.codes else body.limit
     parties: list[Party] = []

@@ -35,8 +35,13 @@ class Source(Protocol):
         """
         ...
 
+    async def can_tell_changes(self) -> bool:
+        """Whether changes() names every party that was touched. Where it does not, a run reads everything and lets
+        the hashes decide."""
+        ...
+
     def changes(self, since: datetime) -> AsyncIterator[Changes]:
-        """Codes touched at or after `since` in any lane of the stream, in pages, ordered by (stamp, key)."""
+        """Codes touched at or after `since` in any lane of the stream, in pages; a code may come several times."""
         ...
 
     def by_codes(self, codes: Sequence[str]) -> AsyncIterator[SourcePage]:

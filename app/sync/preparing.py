@@ -31,6 +31,7 @@ from app.domain.planning import Policy
 from app.domain.watermark import lower_bound
 from app.sync.opened import LeaseLost, OpenRun, Pace
 from app.sync.pages import restored
+from app.sync.ports import Source
 
 FIELDS_KEPT_SECONDS = 600
 DEFAULT_OVERLAP_SECONDS = 1020
@@ -66,7 +67,7 @@ async def open_run(opener: Opener, pace: Pace, tenant_id: UUID, row: Mapping[str
     mapping, notes = await _fitted(loaded, target, list_id, dry=row["dry_run"])
     source = opener.source(loaded.keys, loaded.source, mapping.selection)
     if row["start_mark"] is None:
-        row = await _mark(opener, tenant_id, row, loaded, await source.clock())
+        row = await _mark(opener, tenant_id, row, loaded, source)
     async with opener.database.transaction(tenant_id) as connection:
         audience = await audiences.audience_row(connection, tenant_id, loaded.target.id, list_id)
     readers = min(int(loaded.source.settings.get("max_concurrency") or 2), MOST_READERS)
@@ -169,10 +170,13 @@ def _label(tag: str) -> str:
 
 
 async def _mark(
-    opener: Opener, tenant_id: UUID, row: Mapping[str, Any], loaded: Loaded, clock: datetime
+    opener: Opener, tenant_id: UUID, row: Mapping[str, Any], loaded: Loaded, source: Source
 ) -> asyncpg.Record:
-    """Store start mark and lower bound, once in a run's life."""
-    since = _bound(row, loaded)
+    """Store start mark and lower bound, once in a run's life. Everything is read where the source cannot tell what
+    was touched."""
+    clock, since = await source.clock(), _bound(row, loaded)
+    if since is not None and not await source.can_tell_changes():
+        since = None
     async with opener.database.transaction(tenant_id) as connection:
         marked = await connection.fetchrow(
             "update sync_run set start_mark = $4, lower_bound = $5, watermark_before = $6"

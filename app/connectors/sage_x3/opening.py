@@ -1,4 +1,4 @@
-"""A connection, its facts and a selection become an X3Source."""
+"""A connection, its facts and a selection become a source, over GraphQL or REST."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -10,11 +10,15 @@ from app.connectors.sage_x3.paging import Pager, PageSize
 from app.connectors.sage_x3.paths import NODES, ROOTS, Generation, lanes, resolve
 from app.connectors.sage_x3.patience import FOR_A_PERSON, FOR_A_RUN
 from app.connectors.sage_x3.reader import X3Source
+from app.connectors.sage_x3.rest.opening import open_rest_source
+from app.connectors.sage_x3.rest.reader import RestSource
 from app.connectors.sage_x3.settings import X3Settings, read_settings
 from app.connectors.sage_x3.tokens import TokenStore
 from app.connectors.sage_x3.translate import compile_translation
 from app.domain.errors import NeedsTenant
 from app.domain.party import Selection
+
+PartySource = X3Source | RestSource
 
 
 def open_source(
@@ -30,13 +34,24 @@ def open_source(
     token_store: TokenStore | None = None,
     gateway_hosts: Sequence[str] = GATEWAY_HOSTS,
     interactive: bool = False,
-) -> X3Source:
+) -> PartySource:
     """A source bound to one stream; makes no call. `facts` are those of verify(), empty when there are none yet.
     An `interactive` source gives up after seconds instead of minutes: somebody waits at a screen.
 
     Raises:
         NeedsTenant: settings or credential cannot work, or the stream is not one of parties.
     """
+    if kind == "rest_basic":
+        return open_rest_source(
+            url=url,
+            settings=settings,
+            credential=credential,
+            facts=facts,
+            selection=selection,
+            outbound=outbound,
+            pacer=pacer,
+            interactive=interactive,
+        )
     stream = selection.stream
     if stream not in NODES:
         raise NeedsTenant("x3_stream", f"{stream[:60]!r} is no stream of parties.")

@@ -102,6 +102,10 @@ class X3Source:
         async for page in self._pager.pages(Listing(self._document, KEY, where)):
             yield await self._translated(page)
 
+    async def can_tell_changes(self) -> bool:
+        """Every node has a stamp."""
+        return True
+
     def changes(self, since: datetime) -> AsyncIterator[Changes]:
         stamp = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")  # cut to the second: early, never late
         return self._lanes.changes(nested(_STAMP, {"_gte": stamp}))

@@ -1,21 +1,18 @@
 """Ping a real Sage X3: can it be reached, does it let us in, does it have what we read, and how is its clock."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any
-
-import httpx
 
 from app.connectors.sage_x3.access import Access, open_access
 from app.connectors.sage_x3.failures import QueryFailed, final
+from app.connectors.sage_x3.inquiry import Inquiry, now
 from app.connectors.sage_x3.paths import NODES, ROOTS
 from app.connectors.sage_x3.patience import FOR_A_PERSON
+from app.connectors.sage_x3.rest.verify import RestInquiry
 from app.connectors.sage_x3.schema import Offer, explore
 from app.connectors.sage_x3.settings import read_settings
-from app.domain.errors import ConnectorError, ProtocolMismatch
+from app.domain.errors import ProtocolMismatch
 from app.domain.verification import Check, Verification
-
-_SKEW_SECONDS = 60.0
 
 
 async def verify(*, stream: str = "customers", **given: Any) -> Verification:
@@ -23,40 +20,13 @@ async def verify(*, stream: str = "customers", **given: Any) -> Verification:
 
     Never raises for the vendor's failures. Facts: `generation`, `folders`, `graphql_url`, `clock_skew_seconds`,
     `missing_paths`, `paths` and `lanes` (per stream) with the `verified_fields` they hold for, `page_size`, `count`,
-    `introspection`.
+    `introspection`; over REST those of RestInquiry.
     """
-    inquiry = _Inquiry(stream)
-    try:
-        await inquiry.run(given)
-    except ConnectorError as error:
-        inquiry.failed(error)
-    except httpx.HTTPError as error:
-        inquiry.checks.append(Check(inquiry.step, False, f"No answer: {type(error).__name__}."))
-    checks = tuple(inquiry.checks)
-    return Verification(bool(checks) and all(check.ok for check in checks), checks, inquiry.facts)
+    inquiry = RestInquiry(stream) if given.get("kind") == "rest_basic" else _GraphQLInquiry(stream)
+    return await inquiry.made(given)
 
 
-class _Inquiry:
-    """The checks made so far; `step` names the one under way, so that a failure is put where it belongs."""
-
-    def __init__(self, stream: str) -> None:
-        self.stream = stream
-        self.step = "settings"
-        self.checks: list[Check] = []
-        self.facts: dict[str, object] = {}
-
-    def passed(self, detail: str) -> None:
-        self.checks.append(Check(self.step, True, detail))
-
-    def failed(self, error: ConnectorError) -> None:
-        if error.code.startswith(
-            ("x3_token_", "x3_unauthorised", "x3_authorization", "x3_forbidden", "x3_application")
-        ):
-            if self.step == "reachability":
-                self.passed("Sage X3 answers.")
-            self.step = "authentication"
-        self.checks.append(Check(self.step, False, error.message))
-
+class _GraphQLInquiry(Inquiry):
     async def run(self, given: Mapping[str, Any]) -> None:
         settings = read_settings(given["settings"])
         access = open_access(**{**given, "settings": settings, "facts": {}, "patience": FOR_A_PERSON})
@@ -74,26 +44,13 @@ class _Inquiry:
         await self._reading(access, root, settings.page_size)
 
     async def _clock(self, access: Access) -> None:
-        started = datetime.now(UTC)
+        started = now()
         told, from_server = await access.graphql.patiently(access.graphql.clock)
-        self.passed("Sage X3 answers.")
-        self.step = "authentication"
-        self.passed("Sage X3 accepts the credential.")
-        self.step = "clock"
-        if not from_server:
-            self.facts["clock_skew_seconds"] = None
-            self.passed("Sage X3 does not tell its time; ours is used with an allowance.")
-            return
-        # `told` is early by at most the round trip and two seconds.
-        skew = (told - started + timedelta(seconds=1)).total_seconds()
-        self.facts["clock_skew_seconds"] = round(skew, 1)
-        advice = "" if abs(skew) <= _SKEW_SECONDS else " Set the clocks right: tokens may be refused."
-        self.passed(f"The clocks differ by about {abs(skew):.0f} s.{advice}")
+        self.answered(started, told, from_server=from_server)
 
     def _offer(self, offer: Offer) -> None:
         self.facts |= {
             "generation": offer.generation,
-            "missing_paths": offer.missing,
             "paths": offer.paths,
             "lanes": offer.lanes,
             "introspection": offer.introspected,
@@ -101,17 +58,11 @@ class _Inquiry:
         how = "" if offer.introspected else " Introspection is refused, so every path was tried."
         self.passed(f"The schema is {offer.generation}.{how}")
         self.step = "paths"
-        vital = [name for stream in NODES for name in ("code", "is_active") if f"{stream}.{name}" in offer.missing]
-        missing = len(offer.missing)
         if f"{self.stream}.code" in offer.missing:
+            self.facts["missing_paths"] = offer.missing
             self.checks.append(Check("paths", False, f"The {NODES[self.stream]} node or its code cannot be read."))
-        elif missing:
-            names = ", ".join(offer.missing[:10]) + (", ..." if missing > 10 else "")
-            self.passed(
-                f"{missing} fields are not offered and will be empty: {names}." + (" Check these." * bool(vital))
-            )
         else:
-            self.passed("Every field is offered.")
+            self.missing(offer.missing)
 
     async def _reading(self, access: Access, root: str, page_size: int) -> None:
         node = NODES[self.stream]

@@ -9,8 +9,7 @@ import trustme
 
 from app.connectors.pacing import LocalPacer
 from app.connectors.retrying import without_waiting
-from app.connectors.sage_x3.opening import open_source
-from app.connectors.sage_x3.reader import X3Source
+from app.connectors.sage_x3.opening import PartySource, open_source
 from app.connectors.sage_x3.verify import verify
 from app.domain.party import Selection
 from app.http import Outbound, open_outbound
@@ -39,7 +38,7 @@ class Served:
             "settings": {"endpoint": x3["endpoint"], "tls_ca_pem": self.pem, "page_size": 100} | settings,
         }  # fmt: skip
 
-    def source(self, **settings: Any) -> X3Source:
+    def source(self, **settings: Any) -> PartySource:
         return open_source(selection=SELECTION, facts={}, **self.given(**settings))
 
     async def fault(self, **fault: Any) -> None:
@@ -68,7 +67,7 @@ def waits() -> Iterator[list[float]]:
         yield waits
 
 
-async def read(source: X3Source) -> list[str]:
+async def read(source: PartySource) -> list[str]:
     return [party.code async for page in source.scan(None, None) for party in page.parties]
 
 

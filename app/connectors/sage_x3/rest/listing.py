@@ -3,7 +3,7 @@
 Source: reference/sage-x3.md 5.1 and 5.2; loop guards are D8 of reference/reliability.md.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -37,7 +37,7 @@ class Pager:
         self.size = size
         self._lists: bool | None = None  # whether this X3 knows `in ('A','B')`, which SData leaves optional
 
-    def pages(self, listing: Listing) -> AsyncIterator[ListPage]:
+    def pages(self, listing: Listing) -> AsyncGenerator[ListPage, None]:
         """All pages, the next one fetched while the caller works on this one."""
         return prefetched(self._walk(listing))
 

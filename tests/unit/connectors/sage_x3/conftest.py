@@ -66,7 +66,9 @@ class FakeX3:
         } | changes  # fmt: skip
 
     def source(self, selection: Selection = SLIM, **changes: Any) -> X3Source:
-        return open_source(selection=selection, **self.given(**changes))
+        found = open_source(selection=selection, **self.given(**changes))
+        assert isinstance(found, X3Source)
+        return found
 
     async def verify(self, **changes: Any) -> Verification:
         found = await verify(**self.given(**changes))
