@@ -30,6 +30,7 @@ class Decider:
 
     async def plan(self, page: Page) -> None:
         """Decide every record of a page and hand on what is to be written."""
+        self._flight.planned(page)
         members = self._run.mapping.members
         candidates = [made for party in page.source.parties for made in members(party)]
         if page.source.refused:
@@ -51,29 +52,28 @@ class Decider:
         self._flight.close(page)
 
     async def _decide(self, page: Page, candidates: Sequence[Candidate]) -> tuple[list[Candidate], set[Page]]:
-        """Decide those that no other open page touches; the others come back with the pages they wait for.
+        """Decide those whose addresses no earlier page holds; the others come back with the pages they wait for.
 
-        One at a time: between looking an address up and claiming it, nobody else may claim it.
+        One at a time: between looking an address up and holding it, nobody else may decide about it.
         """
         async with self._one:
             return await self._decide_alone(page, candidates)
 
     async def _decide_alone(self, page: Page, candidates: Sequence[Candidate]) -> tuple[list[Candidate], set[Page]]:
-        blockers = self._flight.blockers(page, map(_hash, candidates))
-        blocked = [c for c in candidates if self._flight.blockers(page, (_hash(c),))] if blockers else []
-        free = [c for c in candidates if c not in blocked] if blocked else candidates
-        decisions = await self._decisions(free)
+        decisions = await self._decisions(candidates)
         if any(d.writes for d in decisions) and not self._mirror.fresh:
             await self._mirror.refresh()
-            decisions = await self._decisions(free)
-        going = []
-        for candidate, decision in zip(free, decisions, strict=True):
-            if former := self._flight.blockers(page, (decision.known.member_hash,)):
+            decisions = await self._decisions(candidates)
+        waiting, blockers = self._waiting(page, candidates, decisions)
+        blocked: list[Candidate] = []
+        going: list[Decision] = []
+        for candidate, decision in zip(candidates, decisions, strict=True):
+            if candidate.key in waiting:
                 blocked.append(candidate)
-                blockers |= former
             else:
                 going.append(decision)
-                self._flight.claim(page, decision)
+            if candidate.key in waiting or decision.writes or decision.remember:
+                self._flight.hold(page, (_hash(candidate), decision.member_hash, decision.known.member_hash))
         page.decisions.extend(going)
         for decision in going:
             if decision.action is Action.UPDATE and decision.known.state is None and self._left_behind:
@@ -81,6 +81,23 @@ class Decider:
         if not self._run.dry:
             self._flight.dispatch(page, going)
         return blocked, blockers
+
+    def _waiting(
+        self, page: Page, candidates: Sequence[Candidate], decisions: Sequence[Decision]
+    ) -> tuple[set[str], set[Page]]:
+        """Keys whose present or remembered address is held by an earlier page, and all that share an address with
+        them: the rivals for one address are decided together."""
+        waiting: set[str] = set()
+        addresses: set[bytes] = set()
+        blockers: set[Page] = set()
+        for candidate, decision in zip(candidates, decisions, strict=True):
+            if found := self._flight.blockers(page, (_hash(candidate), decision.known.member_hash)):
+                waiting.add(candidate.key)
+                blockers |= found
+                if isinstance(candidate, Member):
+                    addresses.add(candidate.hash)
+        waiting.update(c.key for c in candidates if addresses and _hash(c) in addresses)
+        return waiting, blockers
 
     async def _refused(self, refusals: Sequence[Refusal]) -> list[Decision]:
         """Rows that the source would not give: dead letters, once per reason; what we remember of them stays."""

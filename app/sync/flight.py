@@ -12,7 +12,11 @@ from app.sync.pages import InOrder, Page, Position
 
 class Flight:
     """At most one decision per address is in flight in a run: a later one waits until the earlier page is
-    remembered, then is decided anew. Waiting always points to pages that were planned earlier, so it ends."""
+    remembered, then is decided anew.
+
+    A page holds its addresses from its planning on, those it must still wait for too, and waits for pages planned
+    before it only: so nobody overtakes, and waiting ends.
+    """
 
     def __init__(self, run: OpenRun, position: Position, pages_at_once: int) -> None:
         self.run = run
@@ -22,21 +26,28 @@ class Flight:
         self.changes: asyncio.Queue[Row] = asyncio.Queue()
         self.slots = asyncio.Semaphore(pages_at_once)
         self.seen_dry: dict[bytes, str] = {}  # dry runs write no ledger: who owns an address so far
-        self._claims: dict[bytes, Page] = {}
+        self._held: dict[bytes, list[Page]] = {}  # by address, in the order of planning
+        self._planned = 0
         self._carries: dict[UUID, set[Page]] = {}
 
-    def blockers(self, page: Page, hashes: Iterable[bytes | None]) -> set[Page]:
-        """Other open pages that are about to write one of these addresses."""
-        found = {self._claims[hash_] for hash_ in hashes if hash_ is not None and hash_ in self._claims}
-        found.discard(page)
-        return found
+    def planned(self, page: Page) -> None:
+        """This page takes its place behind all pages planned before."""
+        self._planned += 1
+        page.number = self._planned
 
-    def claim(self, page: Page, decision: Decision) -> None:
-        """This page writes these addresses until it is remembered."""
-        if decision.writes or decision.remember:
-            for hash_ in (decision.member_hash, decision.known.member_hash):
-                if hash_ is not None:
-                    self._claims[hash_] = page
+    def blockers(self, page: Page, hashes: Iterable[bytes | None]) -> set[Page]:
+        """Pages planned earlier that hold one of these addresses."""
+        if not self._held:
+            return set()
+        holders = (self._held[hash_] for hash_ in hashes if hash_ is not None and hash_ in self._held)
+        return {holder for pages in holders for holder in pages if holder.number < page.number}
+
+    def hold(self, page: Page, hashes: Iterable[bytes | None]) -> None:
+        """Nobody planned later decides about these addresses until this page is remembered."""
+        for hash_ in hashes:
+            if hash_ is not None and page not in (holders := self._held.setdefault(hash_, [])):
+                holders.append(page)
+                page.held.append(hash_)
 
     def close(self, page: Page, count: int = 1) -> None:
         """`count` open matters of a page are settled."""
@@ -63,10 +74,12 @@ class Flight:
 
     def landed(self, page: Page) -> None:
         """A page has been remembered."""
-        for decision in page.decisions:
-            for hash_ in (decision.member_hash, decision.known.member_hash):
-                if hash_ is not None and self._claims.get(hash_) is page:
-                    del self._claims[hash_]
+        for hash_ in page.held:
+            holders = self._held[hash_]
+            holders.remove(page)
+            if not holders:
+                del self._held[hash_]
+        page.held.clear()
         page.decisions.clear()
         page.remembered.set()
         self.slots.release()

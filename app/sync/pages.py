@@ -58,6 +58,8 @@ class Page:
     last_of_lane: bool
     decisions: list[Decision] = field(default_factory=list)
     open: int = 1  # one for the planning itself
+    number: int = 0  # the order of planning
+    held: list[bytes] = field(default_factory=list)  # addresses nobody planned later may decide about
     batches: set[UUID] = field(default_factory=set)
     remembered: asyncio.Event = field(default_factory=asyncio.Event)
 
