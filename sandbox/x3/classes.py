@@ -13,7 +13,7 @@ import msgspec
 
 from sandbox.rows import Address, Contact, Customer, Person, Supplier
 from sandbox.x3.state import Folder
-from sandbox.x3.tables import Table
+from sandbox.x3.tables import Joined, Table
 
 Read = Callable[[Any], Any]
 
@@ -86,6 +86,7 @@ def rest_classes(folder: Folder) -> dict[str, RestClass]:
             ("ITMREF", "ITMDES1", *stamps), ("TCLCOD", "SAU"),
         ),
         _invoices(folder),
+        *_children(folder),
     ]  # fmt: skip
     return {one.name: one for one in classes}
 
@@ -127,6 +128,7 @@ def _party(
         "CTY": address(attrgetter("city")),
         "SAT": address(attrgetter("state")),
         "BPACRY": address(attrgetter("country")),
+        "CRYNAM": address(attrgetter("country")),
         "FCYWEB": address(attrgetter("website")),
         "FAX": address(attrgetter("fax")),
         "CNTNAM": contact(attrgetter("person")),
@@ -167,8 +169,8 @@ def _people(folder: Folder, addresses: Table[Address], contacts: Table[Contact])
             "ADRTAB": [
                 {
                     "BPAADD": a.code, "BPADES": a.description, "BPAADDFLG": menu(a.is_default), "BPAADDLIG": a.lines,
-                    "POSCOD": a.postal_code, "CTY": a.city, "SAT": a.state, "CRY": a.country, "WEB": a.emails,
-                    "TEL": a.phones, "FAX": a.fax, "FCYWEB": a.website,
+                    "POSCOD": a.postal_code, "CTY": a.city, "SAT": a.state, "CRY": a.country, "CRYNAM": a.country,
+                    "WEB": a.emails, "TEL": a.phones, "FAX": a.fax, "FCYWEB": a.website,
                 }
                 for a in addresses.group("owner", row.id)
             ],
@@ -184,6 +186,34 @@ def _contact(row: Contact, person: Person) -> dict[str, Any]:
         "CNTSRV": row.department, "CNTTTL": person.title, "CNTFNA": person.first_name, "CNTLNA": person.last_name,
         "CNTCRMWEB": person.email, "CNTLAN": person.language, "CNTFBDMAG": menu(person.prohibited),
     }  # fmt: skip
+
+
+def _children(folder: Folder) -> list[RestClass]:
+    """Addresses, contacts and persons as classes of their own, with stamps of their own."""
+    addresses: Table[Address] = Joined([folder.customer_addresses, folder.supplier_addresses])
+    contacts: Table[Contact] = Joined([folder.customer_contacts, folder.supplier_contacts])
+    owned: dict[str, Read] = {"BPATYP": lambda _: 1, "BPANUM": attrgetter("owner")}
+    stamps = ("CREDATTIM", "UPDDATTIM")
+    address: dict[str, Read] = {
+        **owned, "BPAADD": attrgetter("code"), "BPADES": attrgetter("description"),
+        "BPAADDFLG": lambda row: menu(row.is_default), "POSCOD": attrgetter("postal_code"), "CTY": attrgetter("city"),
+        "SAT": attrgetter("state"), "CRY": attrgetter("country"), "FAX": attrgetter("fax"),
+        "FCYWEB": attrgetter("website"), **{f"WEB{n + 1}": _slot("emails", n) for n in range(5)}, **_stamps(),
+    }  # fmt: skip
+    contact: dict[str, Read] = {
+        **owned, "CCNCRM": attrgetter("person"), "WEB": attrgetter("email"), "TEL": attrgetter("landline"),
+        "MOB": attrgetter("mobile"), "CNTFNC": attrgetter("position"), "CNTSRV": attrgetter("department"), **_stamps(),
+    }  # fmt: skip
+    person: dict[str, Read] = {
+        "CNTNUM": attrgetter("id"), "CNTTTL": attrgetter("title"), "CNTFNA": attrgetter("first_name"),
+        "CNTLNA": attrgetter("last_name"), "WEB": attrgetter("email"), "MOB": attrgetter("mobile"),
+        "CNTFBDMAG": lambda row: menu(row.prohibited), **_stamps(),
+    }  # fmt: skip
+    return [
+        RestClass("BPADDRESS", ("BPADDRESS",), addresses, "BPANUM", address, ("BPATYP", "BPANUM", "BPAADD", *stamps)),
+        RestClass("CONTACT", ("CONTACT",), contacts, "BPANUM", contact, ("BPATYP", "BPANUM", "CCNCRM", *stamps)),
+        RestClass("CONTACTCRM", ("CONTACTCRM",), folder.persons, "CNTNUM", person, ("CNTNUM", "CNTLNA", *stamps)),
+    ]
 
 
 def _invoices(folder: Folder) -> RestClass:

@@ -68,7 +68,7 @@ class Rest:
         if endpoint != self.state.settings.endpoint:
             raise RestError(404, f"Endpoint {endpoint} not found")
         cls = self.classes.get(name)
-        if cls is None:
+        if cls is None or name in self.state.settings.rest_hides_classes:
             raise RestError(404, f"Class {name} not found")
         params = request.params()
         representation, _, facet = params.get("representation", "").partition(".")

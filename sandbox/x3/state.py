@@ -66,6 +66,7 @@ class Settings(msgspec.Struct, kw_only=True):
     customer_endpoint: str | None = None
     cloud_folders: tuple[str, ...] = ("SEED",)
     rest_hides: tuple[str, ...] = ()  # columns absent from every REST representation, e.g. UPDDATTIM
+    rest_hides_classes: tuple[str, ...] = ()  # classes this X3 does not have, e.g. BPADDRESS
     rest_list_is_narrow: bool = False  # the $query facet shows only code, name and stamps
     rest_bad_escapes: bool = False
     rest_page_maximum: int = 1000

@@ -78,4 +78,25 @@ class Table(Generic[R]):
             members[getattr(row, name)].remove(key)
 
 
+class Joined(Table[R]):
+    """Rows of several tables as one, such as the addresses of customers and suppliers, which X3 keeps together.
+    Of two rows with one key the one touched last stands."""
+
+    def __init__(self, parts: Sequence[Table[R]]) -> None:
+        self.parts = parts
+
+    @property
+    def rows(self) -> dict[str, R]:  # type: ignore[override]  # read only
+        joined: dict[str, R] = {}
+        for part in self.parts:
+            for key, row in part.rows.items():
+                if key not in joined or joined[key].stamp < row.stamp:
+                    joined[key] = row
+        return joined
+
+    @property
+    def keys(self) -> list[str]:  # type: ignore[override]  # read only
+        return sorted(self.rows)
+
+
 Getter = Callable[[Row], object]
