@@ -31,11 +31,11 @@ class LaneReader:
         self._pager = pager
         self._warn = warn
 
-    def changes(self, since: Condition) -> AsyncGenerator[Changes, None]:
+    def changes(self, *since: Condition) -> AsyncGenerator[Changes, None]:
         """Codes touched, in pages; codes may repeat. The next page is read while one is in use."""
         return prefetched(self._all(since))
 
-    async def _all(self, since: Condition) -> AsyncGenerator[Changes, None]:
+    async def _all(self, since: tuple[Condition, ...]) -> AsyncGenerator[Changes, None]:
         for lane in self._lanes:
             try:
                 async for found in self._lane(lane, since):
@@ -46,9 +46,9 @@ class LaneReader:
                     raise
                 self._warn(f"{lane.node} does not exist on this X3; its changes are found by reconciling only.")
 
-    async def _lane(self, lane: Lane, since: Condition) -> AsyncGenerator[Changes, None]:
+    async def _lane(self, lane: Lane, since: tuple[Condition, ...]) -> AsyncGenerator[Changes, None]:
         flags = (parse_path(lane.flag),) if lane.flag else ()
-        async for codes in self._codes(lane.node, lane.owner, (since,), flags, by_stamp=True):
+        async for codes in self._codes(lane.node, lane.owner, since, flags, by_stamp=True):
             if lane.through is None:
                 yield Changes(lane.node, codes)
                 continue

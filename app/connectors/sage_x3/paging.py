@@ -72,7 +72,7 @@ class Pager:
     def __init__(self, graphql: GraphQL, size: PageSize, dialect: Dialect) -> None:
         self._graphql = graphql
         self.size = size
-        self._dialect = dialect
+        self.dialect = dialect
         self._unsortable: set[str] = set()  # nodes that reject sorting by stamp
 
     def pages(self, listing: Listing) -> AsyncIterator[Page]:
@@ -127,7 +127,7 @@ class Pager:
         return {
             "first": size,
             "after": cursor,
-            "filter": encoded(where, self._dialect) if where else None,
+            "filter": encoded(where, self.dialect) if where else None,
             "orderBy": ordered(_STAMP, _ID) if by_stamp else ordered(_ID),
         }
 
