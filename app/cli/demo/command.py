@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.output import errors, fail
+from app.cli.output import errors
 from app.cli.stopping import until_signalled
 
 Keep = Annotated[bool, typer.Option("--keep", help="Leave everything running afterwards, and its data on disk.")]
@@ -22,7 +22,8 @@ def demo(keep: Keep = False, customers: Customers = 5000, suppliers: Suppliers =
     Ends with 0 only if every number it claims was found in the stand-ins' own state.
     """
     from app.cli.demo.broken import StoryBroken
-    from app.cli.demo.performing import INTERRUPTED, Ending, perform
+    from app.cli.demo.ending import INTERRUPTED, Ending
+    from app.cli.demo.performing import perform
     from app.cli.demo.world import own_folder
     from app.cli.supervising import SystemNotRunning
     from app.embedded import EmbeddedServerError
@@ -31,15 +32,21 @@ def demo(keep: Keep = False, customers: Customers = 5000, suppliers: Suppliers =
     _never_fail_on_a_character()
     ending = Ending()
     try:
-        with own_folder(keep=keep) as folder:
+        with own_folder(ending, keep=keep) as folder:
             set_up_logging("console", logging.WARNING)
             work = perform(folder, ending, keep=keep, customers=customers, suppliers=suppliers)
             asyncio.run(until_signalled(work))
     except (StoryBroken, SystemNotRunning, EmbeddedServerError) as error:
-        fail(f"The demo broke off: {error}")
+        _say(f"The demo broke off: {error}", "red")
+    if ending.failed:
+        _say(f"Its logs are in {folder}", "red")
     if ending.code == INTERRUPTED:
-        errors.print("Interrupted before everything was shown; nothing is left running.", style="yellow")
+        _say("Interrupted before everything was shown; nothing is left running.", "yellow")
     raise typer.Exit(ending.code)
+
+
+def _say(sentence: str, style: str) -> None:
+    errors.print(sentence, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def _never_fail_on_a_character() -> None:

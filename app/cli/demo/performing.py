@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from app.cli.demo.claims import verdict
+from app.cli.demo.ending import Ending
 from app.cli.demo.scene import Scene
 from app.cli.demo.showing import Stage
 from app.cli.demo.story import tell
@@ -16,17 +16,9 @@ from app.cli.kept import OPERATOR_KEY_FILE
 from app.cli.output import FAILED, console
 from app.cli.supervising import RunningSystem
 
-INTERRUPTED = 130
 INVOICES = 0
 
 START = "PostgreSQL, Valkey, API, worker; {customers:,} customers, {suppliers:,} suppliers, an empty Mailchimp."
-
-
-@dataclass
-class Ending:
-    """How it ended. Whoever interrupts the story has not seen it proven."""
-
-    code: int = INTERRUPTED
 
 
 async def perform(folder: Path, ending: Ending, *, keep: bool, customers: int, suppliers: int) -> None:

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 from app.cli.demo.broken import StoryBroken
 from app.cli.demo.calling import Api
 from app.cli.demo.counting import Mailchimp, SageX3
+from app.cli.demo.ending import Ending
+from app.cli.output import FAILED
 from app.cli.supervising import RunningSystem, running_system
 from app.embedded.folder import POINTER
 from app.embedded.process import GuardedProcess, Order
@@ -37,10 +39,11 @@ class World(NamedTuple):
 
 
 @contextlib.contextmanager
-def own_folder(*, keep: bool) -> Iterator[Path]:
+def own_folder(ending: Ending, *, keep: bool) -> Iterator[Path]:
     """A temporary folder that becomes the current one, so that no `.env` and no MLC_ variable of the caller's counts.
 
-    The servers' account may pass through it, not look into it. Removed at the end unless `keep`.
+    The servers' account may pass through it, not look into it. Removed at the end unless `keep`; of a demo that
+    failed the logs stay.
     """
     for name in [name for name in os.environ if name.startswith("MLC_") and name not in KEPT_SETTINGS]:
         del os.environ[name]
@@ -50,17 +53,23 @@ def own_folder(*, keep: bool) -> Iterator[Path]:
     os.chdir(folder)
     try:
         yield folder
+    except Exception:
+        ending.code = FAILED
+        raise
     finally:
         os.chdir(before)
         if not keep:
-            _remove(folder)
+            _remove(folder, but_logs=ending.failed)
 
 
-def _remove(folder: Path) -> None:
+def _remove(folder: Path, *, but_logs: bool) -> None:
     """The folder, and what lies elsewhere because the servers' account could not reach it."""
     for pointer in folder.glob(f"*/{POINTER}"):
         shutil.rmtree(pointer.read_text(encoding="utf-8").strip(), ignore_errors=True)
-    shutil.rmtree(folder, ignore_errors=True)
+    if but_logs:
+        for log in folder.glob("data/*.log"):
+            log.rename(folder / log.name)
+    shutil.rmtree(folder / "data" if but_logs else folder, ignore_errors=True)
 
 
 @contextlib.asynccontextmanager
