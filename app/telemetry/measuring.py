@@ -53,6 +53,11 @@ select tenant_id::text, id::text, system, state,
        extract(epoch from clock_timestamp() - (facts->>'token_renewed_at')::timestamptz) as token_age
   from connection
 """
+WAITING = """
+select (select extract(epoch from clock_timestamp() - min(created_at)) from webhook_event where state = 'received') as lag,
+       (select count(*) from webhook_event where state = 'received') as events,
+       (select extract(epoch from clock_timestamp() - min(created_at)) from erasure where finished_at is null) as erasure
+"""
 
 
 class Measuring:
@@ -74,7 +79,7 @@ class Measuring:
         good = _gauge("mlc_database_measured", "1 when the gauges below could be read from Postgres")
         try:
             async with asyncio.timeout(LONGEST_SECONDS), self._database.system() as connection:
-                families = [*await _runs(connection), *await _syncs(connection), *await _connections(connection)]
+                families = [family for part in _PARTS for family in await part(connection)]
         except Exception as error:  # what this process counted itself is still worth telling
             log.warning("metrics.database_failed", error=type(error).__name__)
             good.add_metric((), 0)
@@ -145,3 +150,17 @@ async def _connections(connection: asyncpg.Connection) -> list[Metric]:
     for kind, count in counts.items():
         states.add_metric(kind, count)
     return [states, ages]
+
+
+async def _waiting(connection: asyncpg.Connection) -> list[Metric]:
+    row = await connection.fetchrow(WAITING)
+    lag = _gauge("mlc_webhook_lag_seconds", "Age of the oldest webhook event that is not processed")
+    lag.add_metric((), max(0, float(row["lag"] or 0)))
+    events = _gauge("mlc_webhook_events_waiting", "Webhook events that are not processed")
+    events.add_metric((), row["events"])
+    erasure = _gauge("mlc_erasure_age_seconds", "Age of the oldest erasure that is not finished")
+    erasure.add_metric((), max(0, float(row["erasure"] or 0)))
+    return [lag, events, erasure]
+
+
+_PARTS = (_runs, _syncs, _connections, _waiting)

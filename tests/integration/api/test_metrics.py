@@ -1,6 +1,7 @@
 """What /metrics tells of a real database: numbers that are true, labels that tell nothing personal."""
 
 import asyncio
+import subprocess
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,7 @@ from app.sync.opened import Pace
 from app.sync.working import Workshop, work
 from app.telemetry.counting import EngineCounters
 from app.telemetry.measuring import Measuring
+from tests.fixtures.tools import tool
 from tests.integration.api.conftest import Api
 from tests.integration.api.objects import furnish
 
@@ -181,3 +183,16 @@ async def test_taking_over_an_abandoned_run_is_counted(api: Api) -> None:
     assert page.value("mlc_lease_takeovers_total") == before + 1
     assert page.value("mlc_runs_in_hand") == 0
     assert page.value("mlc_run_slices_total", result=result) is not None
+
+
+async def test_prometheus_finds_nothing_to_complain_about(api: Api) -> None:
+    await furnish(api, await api.tenant())
+    checked = await asyncio.to_thread(
+        subprocess.run,
+        [tool("promtool", "prometheus"), "check", "metrics"],
+        input=(await api.http.get("/metrics")).content,
+        capture_output=True,
+        check=False,
+    )
+
+    assert (checked.returncode, checked.stderr) == (0, b"")
