@@ -25,6 +25,7 @@ PYTHON = PROGRAMS / "python"
 STAMP = VENV / ".installed"
 OLDEST = (3, 11)
 COMPILE = ["pip", "compile", "--universal", "--python-version", "3.11", "--no-header", "--quiet"]
+EXTRAS = ["embedded", "dev", "otel"]
 LOCKS = {
     "requirements.lock": ["--generate-hashes"],  # for the image: what the product needs to run, and nothing else
     "constraints.txt": ["--no-annotate", "--all-extras"],  # for developers and CI
@@ -110,7 +111,7 @@ def install() -> None:
     started = time.monotonic()
     say("installing what constraints.txt pins")
     pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    what = ["-c", "constraints.txt", "-e", ".[embedded,dev]"]
+    what = ["-c", "constraints.txt", "-e", f".[{','.join(EXTRAS)}]"]
     has_uv = (PROGRAMS / "uv").exists() or run([*pip, "install", "-c", "constraints.txt", "uv"], quiet=True) == 0
     with_uv = [str(PROGRAMS / "uv"), "pip", "install", "--quiet", "--python", str(PYTHON), *what]
     if not (has_uv and run(with_uv, quiet=True) == 0) and run([*pip, "install", *what]) != 0:
@@ -180,6 +181,15 @@ def check(arguments: list[str]) -> int:
     return 1 if failed else 0
 
 
+def install_more(arguments: list[str]) -> int:
+    """The usual is installed already; with arguments, these extras too, until the next change of the locks."""
+    if not arguments:
+        return 0
+    what = ["-c", "constraints.txt", "-e", f".[{','.join([*EXTRAS, *arguments])}]"]
+    with_uv = [str(PROGRAMS / "uv"), "pip", "install", "--quiet", "--python", str(PYTHON), *what]
+    return run(with_uv) and run([str(PYTHON), "-m", "pip", "install", *what])
+
+
 def lock(arguments: list[str]) -> int:
     """Write both locks; `--upgrade` takes the newest versions, else those in the files are kept."""
     for name, options in LOCKS.items():
@@ -225,7 +235,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "bench": hand_over("python", "-m", "bench"),
     "openapi": hand_over("ml-connector", "openapi"),
     "lock": lock,
-    "install": lambda _: 0,
+    "install": install_more,
 }
 
 HELP = """\
@@ -238,7 +248,7 @@ python3 dev.py <command> [arguments]
   bench      the benchmark, printed as ratios
   openapi    write openapi.json
   lock       write requirements.lock and constraints.txt; --upgrade takes newer versions
-  install    only make .venv current
+  install    only make .venv current; `install chart` adds what looks at Dockerfile and chart
 
 Everything is installed into .venv, from what constraints.txt pins; again only when that changes."""
 
