@@ -7,12 +7,18 @@ Every step is a run of one sync; the worker's CPU is what it used from the call 
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
+import shlex
 import shutil
+import signal
+import subprocess
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -121,9 +127,22 @@ class Driver:
         return answer.json()
 
 
-def _instant(text: str) -> float:
-    from datetime import datetime
+@contextlib.contextmanager
+def watched(command: str, pid: int) -> Iterator[None]:
+    """Run a profiler over the worker meanwhile, such as `py-spy record -r 500 -d 600 -f raw -o out.txt -p`."""
+    if not command:
+        yield
+        return
+    process = subprocess.Popen([*shlex.split(command), str(pid)], stdout=subprocess.DEVNULL)
+    time.sleep(1)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait()
 
+
+def _instant(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
@@ -147,10 +166,9 @@ async def measure(given: argparse.Namespace, data_dir: Path) -> dict[str, Any]:
             driver = Driver(system, http, given)
             await driver.furnish()
             for name in given.steps:
-                result["steps"][name] = await driver.step(name)
-                if given.hold:
-                    pid = system.processes["worker-1"].pid
-                    print(json.dumps({"step": name, "worker": pid}), flush=True)  # for a profiler
+                with watched(given.profiler, system.processes["worker-1"].pid):
+                    result["steps"][name] = await driver.step(name)
+                given.profiler = ""
     return result
 
 
@@ -164,7 +182,7 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--readers", type=int, default=4)
     parser.add_argument("--page-size", type=int, default=500)
-    parser.add_argument("--hold", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--profiler", default="", help="command that watches the first run; the worker's pid is added")
     parser.add_argument("--keep", type=Path, help="where to leave the logs")
     given = parser.parse_args()
     for name in [name for name in os.environ if name.startswith("MLC_")]:
