@@ -147,10 +147,15 @@ class X3(StandIn):
             case {"_updateStamp": {"_gte": str(stamp), **rest}} if not rest:
                 return self.customers.since(stamp) if node == "customer" else ()
             case {"_id": {**limits}} if limits.keys() <= {"_gt", "_lte"}:
-                return self.customers.between(limits.get("_gt"), limits.get("_lte"))
+                return self.customers.between(_key(limits, "_gt"), _key(limits, "_lte"))
             case {"code": {"code": {"_in": [*codes]}}}:
                 return self.customers.named(codes)
         raise UnknownFilter(condition)
+
+
+def _key(limits: dict[str, Any], name: str) -> str | None:
+    key: str | None = limits.get(name)
+    return key
 
 
 def _wrapped(asked: Question, inner: bytes) -> bytes:

@@ -92,7 +92,7 @@ class Driver:
         }  # fmt: skip
 
     async def _run(self, mode: str) -> dict[str, Any]:
-        run = await self._call(f"{self._tenant}/syncs/{self._sync}/runs", {"mode": mode})
+        run: dict[str, Any] = await self._call(f"{self._tenant}/syncs/{self._sync}/runs", {"mode": mode})
         while run["state"] not in FINISHED:
             await asyncio.sleep(POLL_SECONDS)
             run = (await self._http.get(f"{self._tenant}/runs/{run['id']}")).raise_for_status().json()

@@ -102,7 +102,7 @@ def report(name: str, records: int, work: Callable[[], float]) -> None:
 
 def official(base_url: str) -> Any:
     """Mailchimp's own client, pointed at the stand-in."""
-    import mailchimp_marketing
+    import mailchimp_marketing  # type: ignore[import-untyped]
 
     from bench.mailchimp import API_KEY
 
