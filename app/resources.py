@@ -9,6 +9,7 @@ from arq.connections import ArqRedis
 from app.connections.opening import Opener
 from app.connections.pacers import BACKGROUND, INTERACTIVE, Pacers
 from app.connections.vault import Vault
+from app.connectors.sage_x3.hosts import parse_hosts
 from app.db.engine import Database, check_roles, open_database
 from app.http import Outbound, open_outbound
 from app.settings import Settings
@@ -49,7 +50,7 @@ async def open_resources(settings: Settings, *, interactive: bool = False) -> As
         priority=INTERACTIVE if interactive else BACKGROUND,
         waited=note_wait,
     )
-    opener = Opener(database, vault, outbound, pacers)
+    opener = Opener(database, vault, outbound, pacers, parse_hosts(settings.x3_oauth_host_suffix))
     try:
         await check_roles(database)
         yield Resources(settings, database, vault, outbound, redis, Queue(redis), opener)

@@ -24,6 +24,8 @@ class Settings(BaseSettings):
     egress_allow: Annotated[tuple[str, ...], NoDecode] = ()
     egress_allow_http: bool = False
     x3_oauth_host_suffix: str = "-sagex3.com"
+    x3_approval_hours: float = Field(default=72, ge=0, le=720)
+    x3_warm_days: float = Field(default=7, gt=0, le=25)
     mailchimp_connections: int = Field(default=8, ge=1, le=10)
 
     log_format: Literal["json", "console"] = "json"

@@ -1,9 +1,10 @@
 """A Connection row becomes a live connector: its credential is opened here and nowhere else."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import httpx
 import msgspec
 
 from app.connections.pacers import Pacers
@@ -14,9 +15,12 @@ from app.connectors.mailchimp.audiences import MailchimpAudience
 from app.connectors.mailchimp.client import MailchimpClient
 from app.connectors.mailchimp.opening import open_client
 from app.connectors.mailchimp.verify import verify as verify_mailchimp
-from app.connectors.sage_x3.access import Clients
-from app.connectors.sage_x3.opening import open_source
-from app.connectors.sage_x3.reader import X3Source
+from app.connectors.mailchimp.webhooks import MailchimpWebhooks
+from app.connectors.sage_x3.access import Clients, gateway_auth
+from app.connectors.sage_x3.gateway import GatewayAuth
+from app.connectors.sage_x3.hosts import GATEWAY_HOSTS
+from app.connectors.sage_x3.opening import PartySource, open_source
+from app.connectors.sage_x3.settings import read_settings
 from app.connectors.sage_x3.verify import verify as verify_sage_x3
 from app.db.connections import Connection
 from app.db.engine import Database
@@ -51,11 +55,13 @@ class Opener:
         vault: Vault,
         outbound: Clients,
         pacers: Pacers,
+        gateway_hosts: Sequence[str] = GATEWAY_HOSTS,
     ) -> None:
         self.database = database
         self.vault = vault
         self.outbound = outbound
         self.pacers = pacers
+        self.gateway_hosts = gateway_hosts
 
     def source(self, keys: TenantKeys, connection: Connection, selection: Selection) -> X3Source:
         """One stream of a Sage X3 connection; makes no call.
@@ -74,13 +80,25 @@ class Opener:
         store = PostgresTokenStore(self.database, keys, connection.tenant_id, connection.id) if signed_in else None
         return {
             "kind": connection.kind,
-            "url": connection.url,
+            "url": credential.get("endpoint") or connection.url,
             "settings": connection.settings,
             "credential": credential,
             "outbound": self.outbound,
+            "gateway_hosts": self.gateway_hosts,
             "pacer": self.pacers.sage_x3(connection.id, connection.settings),
             "token_store": store,
         }
+
+    def gateway(self, keys: TenantKeys, connection: Connection) -> GatewayAuth:
+        """The token pair of a gateway connection; makes no call. Raises NeedsTenant when nobody has signed in."""
+        parts = self._sage_x3(keys, connection)
+        client = self.x3_client(connection)
+        return gateway_auth(client, parts["url"], parts["credential"], parts["token_store"])
+
+    def x3_client(self, connection: Connection) -> httpx.AsyncClient:
+        """The client with the TLS settings of a Sage X3 connection."""
+        settings = read_settings(connection.settings)
+        return self.outbound.client(tls_ca_pem=settings.tls_ca_pem, tls_verify=settings.tls_verify)
 
     def account(self, keys: TenantKeys, connection: Connection) -> MailchimpAccount:
         """What a person looks at: audiences and stores of a Mailchimp connection."""

@@ -63,6 +63,7 @@ def models_loaded() -> None:
         idempotency,
         mappings,
         orders,
+        oauth_states,
         records,
         runs,
         stores,
