@@ -21,6 +21,7 @@ from app.api import (
     mappings,
     previewing,
     records,
+    oauth,
     runs,
     syncs,
     tenants,
@@ -40,6 +41,7 @@ _GUARDED = (
     mappings.streams_router,
     mappings.router,
     previewing.router,
+    oauth.router,
     syncs.router,
     runs.sync_router,
     runs.router,
@@ -71,6 +73,7 @@ def assemble(lifespan: Lifespan | None = None) -> FastAPI:
     return app
 
 
+    app.include_router(oauth.public)
 def _operation_id(route: APIRoute) -> str:
     return route.name
 

@@ -51,6 +51,11 @@ class Caller(msgspec.Struct, frozen=True):
     def is_operator(self) -> bool:
         return self.tenant_id is None
 
+    @property
+    def key_id(self) -> UUID | None:
+        """The row of the key, None for the operator key."""
+        return UUID(self.actor.removeprefix("key:")) if self.tenant_id is not None else None
+
 
 OPERATOR = Caller("operator", Role.admin)
 

@@ -47,6 +47,7 @@ class SageX3Settings(Request):
     endpoint: Text | None = None
     folder: Text | None = None
     customer_url: Url | None = None
+    oauth_scope: Text | None = None
     jwt_audience: Annotated[str, StringConstraints(max_length=2000)] | None = None
     jwt_lifetime_seconds: int = Field(default=300, ge=1, le=86_400)
     jwt_iat_skew_seconds: int = Field(default=30, ge=0, le=3600)
