@@ -1,6 +1,5 @@
 """A small Sage X3 that is read over api1, in this process; and one that answers what a test puts down."""
 
-import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -109,7 +108,3 @@ def a_list(*records: dict[str, Any], following: str | None = None) -> dict[str, 
     if following is not None:
         links["$next"] = {"$url": following}
     return {"$itemsPerPage": 2, "$resources": list(records), "$links": links}
-
-
-def as_text(content: Any) -> str:
-    return json.dumps(content)
