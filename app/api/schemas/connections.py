@@ -7,6 +7,9 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, SecretStr, StringConstraints, Tag
 
 from app.api.schemas.base import Answer, Name, Request, Secret
+from app.connectors.sage_x3.rest.paths import parse_path
+from app.connectors.sage_x3.rest.settings import Rows, is_template
+from app.domain.errors import NeedsTenant
 
 
 def _visible(secret: SecretStr) -> SecretStr:
@@ -28,13 +31,33 @@ FieldName = Annotated[str, StringConstraints(max_length=120, pattern=r"^[a-z][a-
 Path = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
-class StreamRest(Request):
-    """How a stream is read over REST api1; everything has a default."""
+def _columns(path: str) -> str:
+    try:
+        parse_path(path)
+    except NeedsTenant as error:
+        raise ValueError(error.message) from None
+    return path
 
-    class_: Text | None = Field(default=None, alias="class")
-    representation: Text | None = None
-    paths: dict[FieldName, Path] = Field(default_factory=dict, max_length=200)
-    delta_where: Annotated[str, StringConstraints(max_length=2000)] | None = None
+
+def _template(where: str) -> str:
+    if not is_template(where):
+        raise ValueError("Must hold {since} or {date}, or be empty where changes are not to be looked for.")
+    return where
+
+
+X3Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
+HostName = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9.:_-]+$")]
+
+
+class StreamRest(Request):
+    """Where REST api1 has one kind of rows; everything has a default. `delta_where` is a template such as
+    `UPDDATTIM ge @{since}@`; `details_per_row` true fetches each record by itself, null only where the list shows too
+    little."""
+
+    class_: X3Name | None = Field(default=None, alias="class")
+    representation: X3Name | None = None
+    paths: dict[FieldName, Annotated[Path, AfterValidator(_columns)]] = Field(default_factory=dict, max_length=200)
+    delta_where: Annotated[str, StringConstraints(max_length=2000), AfterValidator(_template)] | None = None
     details_per_row: bool | None = None
 
 
@@ -62,7 +85,8 @@ class SageX3Settings(Request):
     delta_overlap_seconds: int = Field(default=1020, ge=0, le=14 * 86400)
     filter_dialect: Literal["json", "relaxed"] = "json"
     fields: dict[StreamName, Annotated[dict[FieldName, Path], Field(max_length=200)]] = Field(default_factory=dict)
-    rest: dict[StreamName, StreamRest] = Field(default_factory=dict)
+    rest: dict[Rows, StreamRest] = Field(default_factory=dict)
+    link_hosts: list[HostName] = Field(default_factory=list, max_length=20)
 
 
 class MailchimpSettings(Request):

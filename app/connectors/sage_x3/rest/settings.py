@@ -79,10 +79,15 @@ def check_rest(given: Mapping[str, RestRows]) -> None:
                 )
         for path in one.paths.values():
             parse_path(path)
-        if one.delta_where and one.delta_where.strip() and not _PLACEHOLDER.search(one.delta_where):
+        if one.delta_where is not None and not is_template(one.delta_where):
             raise NeedsTenant(
                 "x3_settings", f"settings.rest.{rows}.delta_where must hold {{since}} or {{date}}, as in {DELTA_WHERE}."
             )
+
+
+def is_template(where: str) -> bool:
+    """Whether `delta_where` depends on an instant, or is empty."""
+    return not where.strip() or _PLACEHOLDER.search(where) is not None
 
 
 def _names() -> str:
