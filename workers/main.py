@@ -14,6 +14,7 @@ from redis import exceptions as redis_errors
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
+from app.connections.tending import Tending
 from app.connectors import retrying
 from app.resources import Resources, open_resources
 from app.settings import Settings
@@ -44,6 +45,7 @@ async def serve(settings: Settings) -> None:
             asyncio.create_task(worker.async_run()),
             asyncio.create_task(sweep_for_ever(settings, resources)),
             asyncio.create_task(keep_house_for_ever(settings, resources)),
+            asyncio.create_task(tend_for_ever(settings, resources)),
             asyncio.create_task(shop.draining.wait()),
         ]
         log.info("worker.started", concurrency=settings.worker_concurrency)
@@ -139,6 +141,16 @@ async def keep_house_for_ever(settings: Settings, resources: Resources) -> None:
         except Exception:
             log.exception("house.failed")
         await asyncio.sleep(jitter(HOUSE_SECONDS))
+
+
+async def tend_for_ever(settings: Settings, resources: Resources) -> None:
+    tending = Tending(resources.opener, idle_days=settings.x3_warm_days)
+    while True:
+        try:
+            await tending.round()
+        except Exception:
+            log.exception("tending.failed")
+        await asyncio.sleep(jitter(settings.sweep_seconds))
 
 
 def main() -> None:

@@ -46,6 +46,18 @@ def open_credential(keys: TenantKeys, connection_id: UUID, sealed: bytes | None)
     return msgspec.json.decode(keys.open(sealed, connection_id, CREDENTIAL), type=dict[str, Any])
 
 
+def must_be_signed_in(connection: Connection) -> None:
+    """Stop whoever would only be refused: a connection that waits for a sign-in is not tried by runs.
+
+    Raises:
+        NeedsTenant: with the reason that the connection shows.
+    """
+    if connection.state == "needs_authorization" and "oauth" in connection.kind:
+        prefix = "x3" if connection.system == "sage_x3" else "mailchimp"
+        reason = connection.state_reason or "Sign in to authorize this connection."
+        raise NeedsTenant(f"{prefix}_authorization", reason, authorization=True)
+
+
 class Opener:
     """Opens connections of any tenant with what the process holds: clients, limiters, key ring."""
 

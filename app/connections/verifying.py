@@ -22,10 +22,11 @@ _SIGN_IN = ("authorization", "authentication")  # checks that a new sign-in cure
 _TOO_SLOW = "The system did not answer within a minute."
 
 
-# Syncs that stopped because somebody had to act; they begin with what they missed.
+# Syncs that stopped because somebody had to act; they begin with what they missed. A manual one too: the run that
+# failed was asked for, and its next one comes when it is asked for again.
 CATCH_UP = """
     update sync set state = 'active', state_reason = null, updated_at = clock_timestamp(),
-        next_due_at = case when schedule->>'kind' = 'manual' then next_due_at else clock_timestamp() end
+        next_due_at = clock_timestamp()
     where tenant_id = $1 and state = 'needs_attention' and $2 in (source_connection_id, target_connection_id)
 """
 

@@ -63,6 +63,15 @@ async def fail(database: Database, tenant_id: UUID, row: Mapping[str, Any], erro
         return done
 
 
+async def signed_in_since(database: Database, tenant_id: UUID, row: Mapping[str, Any], error: NeedsTenant) -> bool:
+    """Whether the connection that refused us got new tokens after this run was claimed: then the old ones said it."""
+    side = _side(error)
+    if not error.authorization or side is None:
+        return False
+    async with database.transaction(tenant_id) as connection:
+        return await connections.signed_in_since(connection, tenant_id, row["sync_id"], side, row["updated_at"])
+
+
 def _side(error: NeedsTenant) -> str | None:
     """Which end of the sync is at fault."""
     return next((side for prefix, side in SIDES if error.code.startswith(prefix)), None)

@@ -12,7 +12,7 @@ import asyncpg
 import msgspec
 from sqlmodel import col, select
 
-from app.connections.opening import Opener
+from app.connections.opening import Opener, must_be_signed_in
 from app.connections.vault import TenantKeys
 from app.connectors.mailchimp.audiences import MailchimpAudience
 from app.connectors.mailchimp.merge_checks import check_merge_fields, merge_types
@@ -110,6 +110,8 @@ async def _load(opener: Opener, tenant_id: UUID, row: Mapping[str, Any]) -> Load
         ).one()
         source = await session.get_one(Connection, (tenant_id, sync.source_connection_id))
         target = await session.get_one(Connection, (tenant_id, sync.target_connection_id))
+    must_be_signed_in(source)
+    must_be_signed_in(target)
     keys = opener.vault.tenant(tenant_id, tenant.data_key, tenant.data_key_id)
     try:
         definition = parse_mapping({**version.definition, "stream": sync.stream})

@@ -84,6 +84,8 @@ async def _slice(shop: Workshop, tenant_id: UUID, row: Mapping[str, Any]) -> str
         await ending.halt(database, tenant_id, row, error)
         log.warning("run.halted", code=error.code)
         return "halted"
+    if isinstance(error, NeedsTenant) and await ending.signed_in_since(database, tenant_id, row, error):
+        error = Transient(error.code, "The connection was signed in to again meanwhile.")
     if isinstance(error, NeedsTenant | ProtocolMismatch):
         await ending.fail(database, tenant_id, row, error)
         log.warning("run.failed", code=error.code, detail=error.detail)
