@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
 from fastapi import FastAPI
@@ -11,12 +12,15 @@ from app.api.application import assemble
 from app.api.bodies import Bodies
 from app.api.edge import Edge
 from app.api.health import metrics_page
+from app.api.hook_gate import HookGate
 from app.api.rate_limits import RateLimits
 from app.resources import Resources, open_resources
 from app.settings import Settings
 from app.telemetry import set_up_logging
 from app.telemetry.listening import listening
 from app.telemetry.measuring import Measuring
+from app.webhooks.bell import Bell
+from app.webhooks.processing import PROCESS
 
 log = structlog.get_logger(__name__)
 
@@ -36,11 +40,13 @@ def create_app(settings: Settings | None = None, resources: Resources | None = N
             async with listening(settings.metrics_address, lambda: metrics_page(app)):
                 log.info("api.started")
                 yield
+            await app.state.bell.close()
         log.info("api.stopped")
 
     app = assemble(lifespan)
     # The last one added is the outermost: id and log first, then the key, then the body.
     app.add_middleware(Bodies, most_bytes=settings.max_body_bytes)
+    app.add_middleware(HookGate, per_second=settings.webhook_rate_per_second)
     app.add_middleware(Admission)
     app.add_middleware(Edge)
     if resources is not None:
@@ -52,4 +58,5 @@ def equip(app: FastAPI, resources: Resources) -> None:
     """Give the application what its handlers work with."""
     app.state.resources = resources
     app.state.measuring = Measuring(resources.database)
+    app.state.bell = Bell(partial(resources.queue.ring_for, PROCESS))
     app.state.rate_limits = RateLimits(resources.redis, resources.settings.rate_limit_per_minute)

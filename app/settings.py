@@ -35,6 +35,10 @@ class Settings(BaseSettings):
     worker_concurrency: int = Field(default=6, ge=1, le=64)
     retention_days: int = Field(default=90, ge=1)
     rate_limit_per_minute: int = Field(default=1200, ge=1)
+    webhook_rate_per_second: int = Field(default=500, ge=1)
+    webhook_body_days: int = Field(default=30, ge=1)
+    webhook_check_minutes: int = Field(default=60, ge=1)
+    mirror_pull_minutes: int = Field(default=360, ge=1)
 
     lease_seconds: float = Field(default=45, gt=0)
     heartbeat_seconds: float = Field(default=10, gt=0)

@@ -28,7 +28,7 @@ class Admission:
         try:
             caller = await self._admit(scope)
         except Exception as error:  # the edge of the application: exception handlers are further in
-            await _refusal(error)(scope, receive, send)
+            await refusal(error)(scope, receive, send)
             return
         scope.setdefault("state", {})["caller"] = caller
         structlog.contextvars.bind_contextvars(caller=caller.actor)
@@ -50,7 +50,8 @@ def _is_guarded(path: str) -> bool:
     return path.startswith("/v1/") and path not in _OPEN
 
 
-def _refusal(error: Exception) -> Response:
+def refusal(error: Exception) -> Response:
+    """The answer to a request that is turned away before its body is read."""
     problem = problem_of(error)
     if problem is None:
         raise error

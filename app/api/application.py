@@ -16,15 +16,19 @@ from app.api import (
     audiences,
     audit,
     connections,
+    consent,
     dead_letters,
     health,
+    hooks,
     mappings,
+    oauth,
     previewing,
     records,
-    oauth,
     runs,
     syncs,
     tenants,
+    webhook_events,
+    webhooks,
 )
 from app.api.deps import bearer_scheme
 from app.api.describing import describe
@@ -37,17 +41,20 @@ _GUARDED = (
     tenants.router,
     api_keys.router,
     connections.router,
+    oauth.router,
     audiences.router,
     mappings.streams_router,
     mappings.router,
     previewing.router,
-    oauth.router,
     syncs.router,
     runs.sync_router,
     runs.router,
     records.router,
     dead_letters.router,
     audit.router,
+    webhooks.router,
+    webhook_events.router,
+    consent.router,
 )
 
 
@@ -66,14 +73,15 @@ def assemble(lifespan: Lifespan | None = None) -> FastAPI:
     )
     for router in _GUARDED:
         app.include_router(router, dependencies=[Depends(bearer_scheme)])
+    app.include_router(oauth.public)
     app.include_router(health.router)
+    app.include_router(hooks.router)
     handle_problems(app)
     app.add_exception_handler(Replayed, _replayed)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's own way to change the document
     return app
 
 
-    app.include_router(oauth.public)
 def _operation_id(route: APIRoute) -> str:
     return route.name
 

@@ -31,7 +31,9 @@ class WrongType(Problem):
 
 
 class Bodies:
-    """Reads each body whole before anything else looks at it, and refuses what cannot be stored or understood."""
+    """Reads each body whole before anything else looks at it, and refuses what cannot be stored or understood.
+
+    An outer layer may allow another size by `most_bytes` in the request's state."""
 
     def __init__(self, app: ASGIApp, most_bytes: int, deadline_seconds: float = DEADLINE_SECONDS) -> None:
         self.app = app
@@ -57,7 +59,8 @@ class Bodies:
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes:
         announced = Headers(scope=scope).get("content-length", "0")
-        if not announced.isdecimal() or len(announced) > 15 or int(announced) > self.most_bytes:
+        most_bytes: int = scope.get("state", {}).get("most_bytes", self.most_bytes)
+        if not announced.isdecimal() or len(announced) > 15 or int(announced) > most_bytes:
             raise TooLarge
         chunks: list[bytes] = []
         total = 0
@@ -69,7 +72,7 @@ class Bodies:
                         raise _Gone
                     chunk: bytes = message.get("body", b"")
                     total += len(chunk)
-                    if total > self.most_bytes:
+                    if total > most_bytes:
                         raise TooLarge
                     chunks.append(chunk)
                     if not message.get("more_body", False):

@@ -94,7 +94,8 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 def _template(scope: Scope) -> str:
-    return getattr(scope.get("route"), "path", None) or _UNROUTED
+    found = getattr(scope.get("route"), "path", None) or scope.get("state", {}).get("route")
+    return found or _UNROUTED
 
 
 def _request_id(given: str | None) -> str:

@@ -26,6 +26,25 @@ return tostring(wait)
 """
 
 
+class LocalBuckets:
+    """Token buckets of this process alone: `rate` per second on average, `burst` at once."""
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self._rate = rate
+        self._burst = float(burst)
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def wait_seconds(self, caller: str, now: float) -> float:
+        """0 when the request may pass, else how long its caller should wait."""
+        left, at = self._buckets.pop(caller, (self._burst, now))
+        left = min(self._burst, left + (now - at) * self._rate)
+        wait = 0.0 if left >= 1 else (1 - left) / self._rate
+        self._buckets[caller] = (left - 1 if wait == 0 else left, now)
+        if len(self._buckets) > _KEPT_BUCKETS:
+            self._buckets.popitem(last=False)
+        return wait
+
+
 class RateLimits:
     """`per_minute` requests per caller on average, a quarter of them at once (at least 20)."""
 
@@ -33,7 +52,7 @@ class RateLimits:
         self._rate = per_minute / 60
         self._burst = max(min(per_minute, 20), per_minute // 4)
         self._take = redis.register_script(_TAKE)
-        self._local: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._local = LocalBuckets(self._rate, self._burst)
         self._retry_redis_at = 0.0
 
     async def wait_seconds(self, caller: str) -> float:
@@ -44,13 +63,4 @@ class RateLimits:
             except (RedisError, OSError, TimeoutError) as error:
                 self._retry_redis_at = monotonic() + _REDIS_PAUSE_SECONDS
                 log.warning("rate_limit.local", error=type(error).__name__)
-        return self._wait_locally(caller, monotonic())
-
-    def _wait_locally(self, caller: str, now: float) -> float:
-        left, at = self._local.pop(caller, (float(self._burst), now))
-        left = min(self._burst, left + (now - at) * self._rate)
-        wait = 0.0 if left >= 1 else (1 - left) / self._rate
-        self._local[caller] = (left - 1 if wait == 0 else left, now)
-        if len(self._local) > _KEPT_BUCKETS:
-            self._local.popitem(last=False)
-        return wait
+        return self._local.wait_seconds(caller, monotonic())

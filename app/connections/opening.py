@@ -75,7 +75,7 @@ class Opener:
         self.pacers = pacers
         self.gateway_hosts = gateway_hosts
 
-    def source(self, keys: TenantKeys, connection: Connection, selection: Selection) -> X3Source:
+    def source(self, keys: TenantKeys, connection: Connection, selection: Selection) -> PartySource:
         """One stream of a Sage X3 connection; makes no call.
 
         Raises:
@@ -126,6 +126,12 @@ class Opener:
             NeedsTenant: not a Mailchimp connection, no usable credential, or the data centre is not known.
         """
         return MailchimpAudience(self._client(keys, connection, interactive=interactive), list_id)
+
+    def webhooks(
+        self, keys: TenantKeys, connection: Connection, list_id: str | None, *, interactive: bool = False
+    ) -> MailchimpWebhooks:
+        """Registrations of one audience, or with None the account's for batches. Raises as audience() does."""
+        return MailchimpWebhooks(self._client(keys, connection, interactive=interactive), list_id)
 
     def _client(self, keys: TenantKeys, connection: Connection, *, interactive: bool) -> MailchimpClient:
         parts = self._mailchimp(keys, connection)

@@ -192,6 +192,17 @@ async def processed(
     )
 
 
+async def drop_bodies(connection: asyncpg.Connection, tenant_id: UUID, ids: Sequence[UUID]) -> None:
+    """These events name somebody who was erased: what they say, and of whom, goes."""
+    if ids:
+        await connection.execute(
+            "update webhook_event set body = null, subject = null, former_subject = null"
+            " where tenant_id = $1 and id = any($2)",
+            tenant_id,
+            ids,
+        )
+
+
 async def tenants_with_events(connection: asyncpg.Connection) -> Sequence[UUID]:
     """Tenants whose events wait; for the sweeper, as the system role."""
     rows = await connection.fetch("select distinct tenant_id from webhook_event where state = 'received' limit 1000")

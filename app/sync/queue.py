@@ -30,12 +30,14 @@ class Queue:
 
     async def ring(self, tenant_id: UUID, run_id: UUID, *, delay_seconds: float = 0) -> bool:
         """Say that this run waits; false when Redis did not take it (the sweeper rings again later)."""
+        return await self.ring_for(CARRY, tenant_id, run_id, delay_seconds=delay_seconds)
+
+    async def ring_for(self, job: str, *ids: UUID, delay_seconds: float = 0) -> bool:
+        """Say that `job` of workers/jobs.py has something to do with the rows of these ids."""
         try:
-            await self.redis.enqueue_job(
-                CARRY, str(tenant_id), str(run_id), _queue_name=QUEUE, _defer_by=delay_seconds or None
-            )
+            await self.redis.enqueue_job(job, *map(str, ids), _queue_name=QUEUE, _defer_by=delay_seconds or None)
         except (RedisError, OSError) as error:
-            log.warning("doorbell.unreachable", run_id=str(run_id), error=type(error).__name__)
+            log.warning("doorbell.unreachable", job=job, ids=[str(id_) for id_ in ids], error=type(error).__name__)
             return False
         return True
 

@@ -57,6 +57,13 @@ LIMITER_DEGRADED = Counter(
     registry=REGISTRY,
 )
 
+WEBHOOKS = Counter(
+    "mlc_webhook_events_total",
+    "Webhook events stored, found to be repeats, or refused for their signature",
+    ("kind", "result"),
+    registry=REGISTRY,
+)
+
 RECORDS = Counter(
     "mlc_records_total",
     "Records accounted for, by what became of them",

@@ -11,7 +11,9 @@ from app.connectors.mailchimp.errors import SENTENCES, Problem, read_problem, re
 from app.domain.errors import ConnectorError, NeedsTenant, ProtocolMismatch, RecordRejected, Transient
 
 _MEMBER_PATH = re.compile(r"^/lists/[^/]+/members/")
-_PART_PATH = re.compile(r"^/lists/[^/]+/(?:segments|merge-fields|webhooks)/|^/batches/|/(?:customers|orders|products)/")
+_PART_PATH = re.compile(
+    r"^/lists/[^/]+/(?:segments|merge-fields|webhooks)/|^/batch(?:es|-webhooks)/|/(?:customers|orders|products)/"
+)
 _NOTHING = Problem()
 
 

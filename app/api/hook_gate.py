@@ -1,0 +1,60 @@
+"""Who may deliver: a webhook's secret path is looked up, and its rate counted, before the body is read."""
+
+import math
+import re
+from time import monotonic
+
+import structlog
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.api.admission import refusal
+from app.api.problems import NotFound, TooManyRequests
+from app.api.rate_limits import LocalBuckets
+from app.resources import Resources
+from app.webhooks.paths import MANDRILL, LivePath, find
+
+_PATH = re.compile(r"/hooks/(mailchimp|mandrill)/([^/]*)", re.DOTALL)
+_MAILCHIMP_BYTES = 256 * 1024  # one event
+_MANDRILL_BYTES = 8 * 1024 * 1024  # up to a thousand; refusing a delivery would hold up all that follow
+_BURST_SECONDS = 4
+
+
+class HookGate:
+    """Guards `/hooks`: 404 for every path that is not alive, whatever the method; 429 above the rate of one path.
+
+    The path goes into the request's state as a LivePath, and nowhere else: not into logs, not into labels.
+    """
+
+    def __init__(self, app: ASGIApp, per_second: int) -> None:
+        self.app = app
+        self._buckets = LocalBuckets(per_second, per_second * _BURST_SECONDS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        match = _PATH.fullmatch(scope["path"]) if scope["type"] == "http" else None
+        if match is None:
+            await self.app(scope, receive, send)
+            return
+        state = scope.setdefault("state", {})
+        state["route"] = f"/hooks/{match[1]}/{{secret}}"
+        try:
+            path = await self._admit(scope, match[1], match[2])
+        except Exception as error:  # the edge of the application: exception handlers are further in
+            await refusal(error)(scope, receive, send)
+            return
+        state["hook"] = path
+        state["tenant_id"] = path.tenant_id
+        state["most_bytes"] = _MANDRILL_BYTES if match[1] == MANDRILL else _MAILCHIMP_BYTES
+        structlog.contextvars.bind_contextvars(webhook_id=str(path.webhook_id))
+        await self.app(scope, receive, send)
+
+    async def _admit(self, scope: Scope, vendor: str, segment: str) -> LivePath:
+        app: FastAPI = scope["app"]
+        resources: Resources = app.state.resources
+        path = await find(resources.database, resources.vault, vendor, segment)
+        if path is None:
+            raise NotFound
+        wait = self._buckets.wait_seconds(str(path.id), monotonic())
+        if wait:
+            raise TooManyRequests(headers={"Retry-After": str(math.ceil(wait))})
+        return path

@@ -1,0 +1,94 @@
+"""Where Mailchimp and Mandrill deliver. The gate has found the path; here a delivery is stored, then answered."""
+
+import time
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from app.api.problems import BadRequest
+from app.resources import Resources
+from app.telemetry.metrics import WEBHOOKS
+from app.webhooks.paths import LivePath
+from app.webhooks.receiving import NotAuthentic, receive
+
+log = structlog.get_logger(__name__)
+
+router = APIRouter(prefix="/hooks", tags=["hooks"])
+
+_FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/x-www-form-urlencoded": {"schema": {"type": "object", "additionalProperties": True}}},
+    }
+}
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "Stored; or nothing to store", "content": {}},
+    400: {"description": "The signature is missing or wrong"},
+    404: {"description": "No such path"},
+    413: {"description": "Larger than any delivery"},
+    429: {"description": "Too many deliveries at once; nothing was stored"},
+}
+_CHECKED: dict[int | str, dict[str, Any]] = {name: _ANSWERS[name] for name in (200, 404)}
+
+
+@router.get("/mailchimp/{secret}", responses=_CHECKED, response_class=Response, summary="Mailchimp checks the address")
+async def check_mailchimp(secret: str) -> Response:
+    return Response()
+
+
+@router.head("/mailchimp/{secret}", include_in_schema=False)
+async def look_at_mailchimp(secret: str) -> Response:
+    return Response()
+
+
+@router.head("/mandrill/{secret}", responses=_CHECKED, response_class=Response, summary="Mandrill checks the address")
+async def check_mandrill(secret: str) -> Response:
+    return Response()
+
+
+@router.post(
+    "/mailchimp/{secret}",
+    responses=_ANSWERS,
+    response_class=Response,
+    openapi_extra=_FORM,
+    summary="An event of an audience, or a finished batch",
+)
+async def from_mailchimp(request: Request, secret: str) -> Response:
+    """Signed with `X-Mailchimp-Signature` when the registration has a signing secret."""
+    return await _stored(request, request.headers.get("x-mailchimp-signature"))
+
+
+@router.post(
+    "/mandrill/{secret}",
+    responses=_ANSWERS,
+    response_class=Response,
+    openapi_extra=_FORM,
+    summary="Events of transactional mail",
+)
+async def from_mandrill(request: Request, secret: str) -> Response:
+    """Signed with `X-Mandrill-Signature`."""
+    return await _stored(request, request.headers.get("x-mandrill-signature"))
+
+
+async def _stored(request: Request, signature: str | None) -> Response:
+    resources: Resources = request.app.state.resources
+    path: LivePath = request.state.hook
+    try:
+        new, total = await receive(
+            resources.database,
+            path,
+            content_type=request.headers.get("content-type", ""),
+            signature=signature,
+            body=await request.body(),
+            now=time.time(),
+        )
+    except NotAuthentic:
+        WEBHOOKS.labels(path.kind, "refused").inc()
+        raise BadRequest("The signature of this delivery is missing or wrong.", code="bad_signature") from None
+    WEBHOOKS.labels(path.kind, "new").inc(new)
+    WEBHOOKS.labels(path.kind, "repeated").inc(total - new)
+    if new:
+        request.app.state.bell.ring(path.tenant_id)
+    return Response()

@@ -1,0 +1,106 @@
+"""Secret paths: made, and found again by their public part; the secret part is known by its keyed hash only."""
+
+import hmac
+import re
+import secrets
+from uuid import UUID
+
+import msgspec
+
+from app.connections.vault import CannotOpen, TenantKeys, Vault
+from app.db import webhooks
+from app.db.engine import Database
+from app.db.webhooks import SIGNING_SECRET
+
+MAILCHIMP, MANDRILL = "mailchimp", "mandrill"
+TRANSACTIONAL = "transactional"
+
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_KEY_ID_LENGTH = 12
+_SECRET_LENGTH = 43  # 256 bits in base 62
+_SEGMENT = re.compile(rf"([0-9A-Za-z]{{{_KEY_ID_LENGTH}}})([0-9A-Za-z]{{{_SECRET_LENGTH}}})", re.ASCII)
+_NOBODY = ("0" * _KEY_ID_LENGTH, "0" * _SECRET_LENGTH)
+_NOBODYS_HASH = bytes(32)
+
+
+class NewPath(msgspec.Struct, frozen=True):
+    """A path as it is shown once: `segment` is the last part of the address."""
+
+    key_id: str
+    segment: str
+    secret_hash: bytes
+
+
+class LivePath(msgspec.Struct, frozen=True):
+    """A path that somebody has just proven to know."""
+
+    tenant_id: UUID
+    id: UUID
+    webhook_id: UUID
+    kind: str
+    keys: TenantKeys
+    url: str  # as it was registered
+    signing_secret: str | None
+    is_stale: bool  # its use has not been noted for a minute
+
+
+def new_path(keys: TenantKeys) -> NewPath:
+    """A fresh secret of the tenant."""
+    key_id = "".join(secrets.choice(_ALPHABET) for _ in range(_KEY_ID_LENGTH))
+    secret = "".join(secrets.choice(_ALPHABET) for _ in range(_SECRET_LENGTH))
+    return NewPath(key_id, key_id + secret, _hash(keys, secret))
+
+
+def parted(segment: str) -> tuple[str, str] | None:
+    """(public part, secret) of a path's last segment."""
+    match = _SEGMENT.fullmatch(segment)
+    return (match[1], match[2]) if match else None
+
+
+def is_of(segment: str, keys: TenantKeys, key_id: str, secret_hash: bytes) -> bool:
+    """Whether a segment is the secret of a stored path."""
+    parts = parted(segment)
+    return parts is not None and parts[0] == key_id and hmac.compare_digest(_hash(keys, parts[1]), secret_hash)
+
+
+def vendor_of(kind: str) -> str:
+    """The word in the address that says who may call it."""
+    return MANDRILL if kind == TRANSACTIONAL else MAILCHIMP
+
+
+def url_of(base_url: str, kind: str, segment: str) -> str:
+    """The whole address."""
+    return f"{base_url.rstrip('/')}/hooks/{vendor_of(kind)}/{segment}"
+
+
+async def find(database: Database, vault: Vault, vendor: str, segment: str) -> LivePath | None:
+    """The live path a caller knows; None for unknown, malformed, expired and foreign ones alike, after the same
+    work."""
+    parts = parted(segment)
+    key_id, secret = parts or _NOBODY
+    async with database.system() as connection:
+        row = await webhooks.find_path(connection, key_id)
+    if row is None:
+        hmac.compare_digest(hmac.digest(_NOBODYS_HASH, secret.encode(), "sha256"), _NOBODYS_HASH)
+        return None
+    try:
+        keys = vault.tenant(row["tenant_id"], row["data_key"], row["data_key_id"])
+    except CannotOpen:  # the tenant is being deleted
+        return None
+    if not hmac.compare_digest(_hash(keys, secret), row["secret_hash"]) or vendor_of(row["kind"]) != vendor:
+        return None
+    sealed = row["signing_secret"]
+    return LivePath(
+        row["tenant_id"],
+        row["id"],
+        row["webhook_id"],
+        row["kind"],
+        keys,
+        url_of(row["base_url"], row["kind"], segment),
+        keys.open(sealed, row["id"], SIGNING_SECRET).decode() if sealed is not None else None,
+        row["is_stale"],
+    )
+
+
+def _hash(keys: TenantKeys, secret: str) -> bytes:
+    return keys.secret_hash("webhook-path\x00" + secret)
