@@ -1,6 +1,6 @@
 """The consent ledger: every status ever seen or set for a person, and why."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -89,3 +89,18 @@ async def forget(connection: asyncpg.Connection, tenant_id: UUID, member_hash: b
         "delete from consent_event where tenant_id = $1 and member_hash = $2 returning id", tenant_id, member_hash
     )
     return len(rows)
+
+
+async def archived_by_us(
+    connection: asyncpg.Connection, tenant_id: UUID, audience_id: UUID, hashes: Collection[bytes]
+) -> set[bytes]:
+    """Those of these archived members whose archiving was our own doing, the last thing that happened to them."""
+    rows = await connection.fetch(
+        "select member_hash from (select distinct on (member_hash) member_hash, status, cause from consent_event"
+        " where tenant_id = $1 and audience_id = $2 and member_hash = any($3) order by member_hash, at desc) last"
+        " where status = 'archived' and cause in ('archive', 'merge')",
+        tenant_id,
+        audience_id,
+        list(hashes),
+    )
+    return {row["member_hash"] for row in rows}

@@ -1,6 +1,6 @@
 """The ledger: what was last decided and written, per sync and X3 code."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -71,7 +71,7 @@ LOOK_UP = """
     left join lateral (
         select key, is_active, run_id from record
         where tenant_id = $1 and sync_id is not distinct from $2 and member_hash = w.hash and key <> w.key
-        and state = 'synced' order by not is_active, key limit 1) x on true
+        and state = 'synced' order by not is_active, key collate "C" limit 1) x on true
     where r.state is not null or m.status is not null or x.key is not null
 """
 
@@ -140,26 +140,36 @@ async def upsert(
 
 
 async def demote(
-    connection: asyncpg.Connection, tenant_id: UUID, sync_id: UUID, run_id: UUID, keys: Sequence[str]
+    connection: asyncpg.Connection,
+    tenant_id: UUID,
+    sync_id: UUID,
+    run_id: UUID,
+    former_owners: Mapping[str, bytes | None],
 ) -> None:
-    """Former owners of an address that another record took over."""
+    """Former owners, by key, of addresses that other records took over; who has moved on meanwhile stays as it is."""
     await connection.execute(
-        "update record set state = 'skipped', reason = 'duplicate_email', run_id = $3, changed_at = clock_timestamp()"
-        " where tenant_id = $1 and sync_id = $2 and key = any($4)",
+        "update record r set state = 'skipped', reason = 'duplicate_email', run_id = $3, changed_at = clock_timestamp()"
+        " from unnest($4::varchar[], $5::bytea[]) as e(key, hash)"
+        " where r.tenant_id = $1 and r.sync_id = $2 and r.key = e.key and r.member_hash = e.hash",
         tenant_id,
         sync_id,
         run_id,
-        keys,
+        list(former_owners),
+        list(former_owners.values()),
     )
 
 
 async def shadows(
     connection: asyncpg.Connection, tenant_id: UUID, sync_id: UUID, hashes: Sequence[bytes]
 ) -> Sequence[str]:
-    """Codes of records that wait behind another owner of these addresses."""
+    """Codes of records that wait behind another owner of these addresses and have none better left."""
     rows = await connection.fetch(
-        "select distinct code from record where tenant_id = $1 and sync_id is not distinct from $2"
-        " and member_hash = any($3) and state = 'skipped' and reason = 'duplicate_email' order by code",
+        "select distinct code from record r where tenant_id = $1 and sync_id is not distinct from $2"
+        " and member_hash = any($3) and state = 'skipped' and reason = 'duplicate_email' and not exists ("
+        "  select from record s where s.tenant_id = $1 and s.sync_id is not distinct from $2 and s.state = 'synced'"
+        "  and s.member_hash = r.member_hash"
+        '  and (not s.is_active, s.key collate "C") < (not r.is_active, r.key collate "C"))'
+        " order by code",
         tenant_id,
         sync_id,
         hashes,

@@ -65,6 +65,7 @@ class Known(msgspec.Struct, frozen=True, gc=False):
     old_status: str | None = None  # of the remembered address, when it differs from the present one
     owner: Owner | None = None
     old_shared: bool = False  # other records of the sync share the remembered address
+    ours: bool = False  # the present address is archived, and that was our own doing for another record
 
 
 def is_closed(status: str | None, flags: int = 0) -> bool:
@@ -147,12 +148,18 @@ def decide_all(
     decisions = []
     for candidate in candidates:
         remembered = known.get(candidate.key, UNKNOWN)
+        if remembered.member_hash in owners and _left(candidate, remembered):
+            remembered = msgspec.structs.replace(remembered, old_shared=True)  # a neighbour has the address now
         if isinstance(candidate, Skip):
             decisions.append(_decide_skip(candidate, remembered, policy))
             continue
         rival = owners[candidate.hash]
         decisions.append(_decide_member(candidate, remembered, policy, encode, rival))
     return decisions
+
+
+def _left(candidate: Member | Skip, known: Known) -> bool:
+    return not (isinstance(candidate, Member) and candidate.hash == known.member_hash)
 
 
 def _page_owners(candidates: Iterable[Member | Skip]) -> dict[bytes, Owner]:
@@ -191,6 +198,8 @@ def _decide_skip(skip: Skip, known: Known, policy: Policy) -> Decision:
     if skip.reason == "bad_email":
         return _refuse_locally(decision, skip, known)
     left_filter = skip.reason == "filtered" and known.state == "synced" and known.member_hash is not None
+    if known.old_shared:
+        return decision  # another record stands for the address
     if left_filter and known.old_status is not None and not is_closed(known.old_status, known.flags):
         decision.action = {"archive": Action.ARCHIVE, "unsubscribe": Action.UNSUBSCRIBE, "none": Action.NONE}.get(
             policy.inactive, Action.FLAG
@@ -298,15 +307,15 @@ def _carry(decision: Decision, member: Member, known: Known, policy: Policy) -> 
     if known.reason in FINAL and known.status is None and not moved and known.fingerprint == decision.fingerprint:
         return _skip(decision, known.reason, known)
     if known.flags & ARCHIVED_BY_US and not moved and known.status in ("archived", None):
-        decision.action, decision.outcome = Action.RESTORE, Outcome.UPDATED
-        decision.flags &= ~(ARCHIVED_BY_US | FLAGGED_INACTIVE)
-        return decision
+        return _bring_back(decision)
     shadow = known.reason == "duplicate_email"  # the remembered address is another record's
     if moved and known.old_status is not None and not known.old_shared and not shadow:
         return _move(decision, known)
     if moved and is_closed(known.old_status, known.flags):
         decision.member_hash = known.member_hash
         return _skip(decision, _closed(known.old_status), known)
+    if known.ours:
+        return _bring_back(decision)
     if is_closed(known.status, 0 if moved else known.flags):
         return _skip(decision, _closed(known.status), known)
     if not moved and known.state == "synced" and known.fingerprint == decision.fingerprint and decision.demote is None:
@@ -322,13 +331,19 @@ def _carry(decision: Decision, member: Member, known: Known, policy: Policy) -> 
     return decision
 
 
+def _bring_back(decision: Decision) -> Decision:
+    decision.action, decision.outcome = Action.RESTORE, Outcome.UPDATED
+    decision.flags &= ~(ARCHIVED_BY_US | FLAGGED_INACTIVE)
+    return decision
+
+
 def _move(decision: Decision, known: Known) -> Decision:
     """The address changed: the member moves with its consent; an address Mailchimp knows already is merged into."""
     decision.flags &= ~FLAGGED_INACTIVE
     closed = is_closed(known.old_status, known.flags) and not known.flags & ARCHIVED_BY_US
     if known.status is not None:
         decision.action = Action.MERGE
-        closed = closed or is_opted_out(known.status)
+        closed = closed or (is_opted_out(known.status) and not known.ours)
     else:
         decision.action = Action.MOVE
     decision.outcome = Outcome.UPDATED

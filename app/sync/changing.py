@@ -81,6 +81,9 @@ class Changer:
         old_closed = is_closed(decision.known.old_status, decision.flags) and not decision.flags & ARCHIVED_BY_US
         if old_closed and not is_opted_out(there.status):
             there = await self._target.unsubscribe(member.hash)
+        elif decision.known.ours and there.status == "archived":
+            status = _restored_status(decision)
+            there = await self._target.restore(member.hash, member.email, decision.fragment, status)
         elif not is_opted_out(there.status):
             there = await self._target.update(member.hash, None, decision.fragment, member.fill_fields)
         if not old_closed:

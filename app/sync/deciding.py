@@ -60,11 +60,12 @@ class Decider:
             return await self._decide_alone(page, candidates)
 
     async def _decide_alone(self, page: Page, candidates: Sequence[Candidate]) -> tuple[list[Candidate], set[Page]]:
+        released = self._flight.watch_releases()
         decisions = await self._decisions(candidates)
         if any(d.writes for d in decisions) and not self._mirror.fresh:
             await self._mirror.refresh()
             decisions = await self._decisions(candidates)
-        waiting, blockers = self._waiting(page, candidates, decisions)
+        waiting, blockers = self._waiting(page, candidates, decisions, released)
         blocked: list[Candidate] = []
         going: list[Decision] = []
         for candidate, decision in zip(candidates, decisions, strict=True):
@@ -83,15 +84,17 @@ class Decider:
         return blocked, blockers
 
     def _waiting(
-        self, page: Page, candidates: Sequence[Candidate], decisions: Sequence[Decision]
+        self, page: Page, candidates: Sequence[Candidate], decisions: Sequence[Decision], released: set[bytes]
     ) -> tuple[set[str], set[Page]]:
-        """Keys whose present or remembered address is held by an earlier page, and all that share an address with
-        them: the rivals for one address are decided together."""
+        """Keys whose present or remembered address an earlier page holds, or held until a moment ago, and all that
+        share an address with them: the rivals for one address are decided together."""
         waiting: set[str] = set()
         addresses: set[bytes] = set()
         blockers: set[Page] = set()
         for candidate, decision in zip(candidates, decisions, strict=True):
-            if found := self._flight.blockers(page, (_hash(candidate), decision.known.member_hash)):
+            both = (_hash(candidate), decision.known.member_hash)
+            found = self._flight.blockers(page, both)
+            if found or not released.isdisjoint(both):
                 waiting.add(candidate.key)
                 blockers |= found
                 if isinstance(candidate, Member):

@@ -28,6 +28,7 @@ class Flight:
         self.seen_dry: dict[bytes, str] = {}  # dry runs write no ledger: who owns an address so far
         self._held: dict[bytes, list[Page]] = {}  # by address, in the order of planning
         self._planned = 0
+        self._released: set[bytes] = set()
         self._carries: dict[UUID, set[Page]] = {}
 
     def planned(self, page: Page) -> None:
@@ -41,6 +42,12 @@ class Flight:
             return set()
         holders = (self._held[hash_] for hash_ in hashes if hash_ is not None and hash_ in self._held)
         return {holder for pages in holders for holder in pages if holder.number < page.number}
+
+    def watch_releases(self) -> set[bytes]:
+        """Fills, until the next call, with the addresses of pages that are remembered meanwhile: what was looked up
+        about them since this call may be out of date."""
+        self._released = set()
+        return self._released
 
     def hold(self, page: Page, hashes: Iterable[bytes | None]) -> None:
         """Nobody planned later decides about these addresses until this page is remembered."""
@@ -79,6 +86,7 @@ class Flight:
             holders.remove(page)
             if not holders:
                 del self._held[hash_]
+        self._released.update(page.held)
         page.held.clear()
         page.decisions.clear()
         page.remembered.set()

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import msgspec
 
-from app.db import audiences, audit, batches, dead_letters, records, runs
+from app.db import audiences, audit, batches, consent, dead_letters, records, runs
 from app.domain.planning import NO_RUN, SEPARATOR, Action, Decision, Known, Outcome
 from app.sync.opened import LeaseLost, OpenRun
 from app.sync.pages import Page, Position
@@ -47,7 +47,13 @@ class Change(msgspec.Struct, frozen=True, array_like=True):
 async def known_of(run: OpenRun, keys: Sequence[str], hashes: Sequence[bytes | None]) -> dict[str, Known]:
     """What the ledger and the mirror say of these records."""
     async with run.database.transaction(run.tenant_id) as connection:
-        return await records.look_up(connection, run.tenant_id, run.sync_id, run.audience_id, keys, hashes)
+        known = await records.look_up(connection, run.tenant_id, run.sync_id, run.audience_id, keys, hashes)
+        archived = {h for k, h in zip(keys, hashes, strict=True) if h and k in known and known[k].status == "archived"}
+        ours = await consent.archived_by_us(connection, run.tenant_id, run.audience_id, archived) if archived else ()
+    for key, hash_ in zip(keys, hashes, strict=True):
+        if hash_ is not None and hash_ in ours:
+            known[key] = msgspec.structs.replace(known[key], ours=True)
+    return known
 
 
 async def remember(run: OpenRun, pages: Sequence[Page], position: Position, settled: Sequence[UUID]) -> None:
@@ -61,7 +67,7 @@ async def remember(run: OpenRun, pages: Sequence[Page], position: Position, sett
     async with run.database.transaction(run.tenant_id) as connection:
         if not await runs.lock(connection, run.tenant_id, run.run_id, run.fence):
             raise LeaseLost
-        counts, reasons = tally(decisions, run.run_id)
+        counts, reasons = tally_pages(run, pages, position)
         if changed:
             await _keep_changes(run, connection, changed, number)
         if not run.dry:
@@ -77,14 +83,26 @@ async def remember(run: OpenRun, pages: Sequence[Page], position: Position, sett
         run.observer.remembered(run.tenant_id, run.sync_id, len(pages), counts)
 
 
-def tally(decisions: Iterable[Decision], run_id: UUID) -> tuple[Counter[str], Counter[str]]:
-    """The counts of these decisions, and the skipped ones by reason.
-
-    When a record takes an address over from one that this same run had counted as carried, the member is counted once:
-    the former owner becomes `skipped`, the new one takes its place.
-    """
+def tally_pages(run: OpenRun, pages: Sequence[Page], position: Position) -> tuple[Counter[str], Counter[str]]:
+    """The counts of these pages, and the skipped ones by reason; records looked at again are counted once."""
     counts: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
+    for page in pages:
+        if page.lane.kind == "again":
+            whole = run.row["codes"] is None and run.row["lower_bound"] is None
+            counted = {d.code for d in page.decisions} if whole else set(position.shadowed)
+            _recount([d for d in page.decisions if d.code in counted], run.run_id, counts, reasons)
+            _tally([d for d in page.decisions if d.code not in counted], run.run_id, counts, reasons)
+        else:
+            _tally(page.decisions, run.run_id, counts, reasons)
+        if page.lane.kind == "codes":
+            position.shadowed.extend(d.code for d in page.decisions if d.reason == "duplicate_email")
+    return counts, reasons
+
+
+def _tally(decisions: Iterable[Decision], run_id: UUID, counts: Counter[str], reasons: Counter[str]) -> None:
+    """When a record takes an address over from one that this same run had counted as carried, the member is counted
+    once: the former owner becomes `skipped`, the new one takes its place."""
     for decision in decisions:
         counts["read"] += 1
         takes_over = decision.demote is not None and decision.demote.run_id == run_id
@@ -95,7 +113,26 @@ def tally(decisions: Iterable[Decision], run_id: UUID) -> tuple[Counter[str], Co
         counts[decision.outcome.value] += 1
         if decision.outcome is Outcome.SKIPPED:
             reasons[decision.reason or "other"] += 1
-    return counts, reasons
+
+
+def _recount(decisions: Iterable[Decision], run_id: UUID, counts: Counter[str], reasons: Counter[str]) -> None:
+    """Records this run has counted before: who was skipped behind an owner and is not any more changes its column;
+    everything else counts only if the source has changed in between."""
+    for decision in decisions:
+        carried = decision.outcome in (Outcome.UPDATED, Outcome.CREATED)
+        if carried and decision.demote is not None and decision.demote.run_id == run_id:
+            continue  # the two change places
+        was_shadow = decision.known.state == "skipped" and decision.known.reason == "duplicate_email"
+        if not was_shadow and not decision.remember and not decision.writes:
+            continue
+        if was_shadow:
+            counts["skipped"] -= 1
+            reasons["duplicate_email"] -= 1
+        else:
+            counts["read"] += 1
+        counts[decision.outcome.value] += 1
+        if decision.outcome is Outcome.SKIPPED:
+            reasons[decision.reason or "other"] += 1
 
 
 async def _keep_changes(run: OpenRun, connection: asyncpg.Connection, changed: Sequence[Decision], number: int) -> None:
@@ -131,7 +168,7 @@ async def _write(run: OpenRun, connection: asyncpg.Connection, changed: Sequence
     tenant, sync = run.tenant_id, run.sync_id
     version = run.row["mapping_version"]
     await records.upsert(connection, tenant, sync, run.run_id, version, [_entry(run, d) for d in changed if d.remember])
-    demoted = [d.demote.key for d in changed if d.demote is not None and d.demote.run_id != NO_RUN]
+    demoted = {d.demote.key: d.member_hash for d in changed if d.demote is not None and d.demote.run_id != NO_RUN}
     if demoted:
         await records.demote(connection, tenant, sync, run.run_id, demoted)
     await _mirror(run, connection, changed)
@@ -240,8 +277,7 @@ async def _look_again(
     freed = [d.known.member_hash for d in changed if d.known.member_hash is not None and _lets_go(d)]
     if freed:
         waiting = await records.shadows(connection, run.tenant_id, run.sync_id, freed)
-        mine = {d.code for d in changed}
-        position.also.extend(code for code in waiting if code not in mine and code not in position.also)
+        position.also.extend(code for code in waiting if code not in position.also)
 
 
 def _lets_go(decision: Decision) -> bool:

@@ -17,22 +17,28 @@ AT_ONCE = 4  # pages in one transaction, when several are complete
 
 
 class Lane(msgspec.Struct, gc=False):
-    """One span of keys (`scan`) or one sorted list of codes (`codes`), read in order by one reader.
+    """One span of keys (`scan`) or one sorted list of codes (`codes`, `again`), read in order by one reader.
 
     `after` is the last key of the unbroken prefix of remembered pages: where a resumed run goes on.
     """
 
-    kind: str  # scan | codes
+    kind: str  # scan | codes | again
     after: str | None = None
     until: str | None = None
     done: bool = False
 
 
 class Position(msgspec.Struct):
-    """What a resumed run needs; stored with every remembered page. `also` are codes to look at once more at the end."""
+    """What a resumed run needs; stored with every remembered page.
+
+    `also` are codes to look at once more at the end, `again` those that are being looked at once more, `shadowed` the
+    codes of a run over codes that were skipped behind another owner.
+    """
 
     lanes: list[Lane] = []
     also: list[str] = []
+    again: list[str] = []
+    shadowed: list[str] = []
     measured: bool = False  # the brake has been checked
 
     def stored(self) -> str:

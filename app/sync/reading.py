@@ -99,6 +99,8 @@ class Reader:
     async def _read(self, lane: Lane, readers: asyncio.TaskGroup) -> None:
         if lane.kind == "codes":
             await self._read_codes(lane)
+        elif lane.kind == "again":
+            await self._read_these(lane, self._position.again)
         else:
             await self._scan(lane)
             self._help_another(readers)

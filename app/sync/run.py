@@ -35,11 +35,9 @@ async def carry(run: OpenRun) -> bool:
 async def _look_again(run: OpenRun, position: Position) -> bool:
     """Records whose address became free or whose owner changed while the others were carried."""
     while position.also and not run.stopping:
-        codes, position.also = position.also, []
-        run.row = {**run.row, "codes": codes}
-        position.lanes = [Lane("codes")]
+        position.again, position.also = sorted(position.also), []
+        position.lanes = [Lane("again")]
         if not await _journey(run, position):
-            position.also = codes
             return False
     return not run.stopping
 
