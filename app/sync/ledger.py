@@ -77,7 +77,7 @@ async def remember(run: OpenRun, pages: Sequence[Page], position: Position, sett
         for page in pages:
             page.lane.after = page.source.last_key if page.source.last_key is not None else page.lane.after
             page.lane.done = page.lane.done or page.last_of_lane
-        await _count(run, connection, counts, reasons, position, len(pages))
+        await count(run, connection, counts, reasons, position, len(pages))
     run.row = {**run.row, "pages": number}
     if not run.dry:
         run.observer.remembered(run.tenant_id, run.sync_id, len(pages), counts)
@@ -291,7 +291,7 @@ def _lets_go(decision: Decision) -> bool:
     )
 
 
-async def _count(
+async def count(
     run: OpenRun,
     connection: asyncpg.Connection,
     counts: Mapping[str, int],
