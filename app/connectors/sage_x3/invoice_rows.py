@@ -56,13 +56,13 @@ class Heads:
             company=text(company) or "",
             category=text(category) or "",
             status=text(status) or "",
-            day=_day(day),
+            day=as_day(day),
             currency=text(currency) or "",
-            excluding_tax=_number(excluding, "total_excluding_tax"),
-            including_tax=_number(including, "total_including_tax"),
+            excluding_tax=as_decimal(excluding, "total_excluding_tax"),
+            including_tax=as_decimal(including, "total_including_tax"),
             customer=text(customer) or "",
             reference=text(reference) or "",
-            updated_at=_instant(updated),
+            updated_at=as_instant(updated),
             values=tuple(scalar(value) for value in found[len(_HEAD) :]),
         )
 
@@ -88,9 +88,9 @@ class Lines:
             text(number) or "",
             code,
             (text(title) or "") if code else (text(description) or ""),
-            _number(quantity, "quantity"),
-            None if scalar(price) is None else _number(price, "price"),
-            _number(amount, "amount"),
+            as_decimal(quantity, "quantity"),
+            None if scalar(price) is None else as_decimal(price, "price"),
+            as_decimal(amount, "amount"),
         )
 
 
@@ -104,8 +104,8 @@ def _place(line: InvoiceLine) -> tuple[int, str]:
     return (int(line.id), "") if line.id.isascii() and line.id.isdigit() else (0, line.id)
 
 
-def _number(value: Any, field: str) -> Decimal:
-    """A decimal string, or a JSON number written out; blank is nothing, zero."""
+def as_decimal(value: Any, field: str) -> Decimal:
+    """A decimal string, or a JSON number written out; blank is nothing, zero. Raises Unreadable."""
     found = scalar(value)
     if found is None:
         return Decimal(0)
@@ -118,12 +118,12 @@ def _number(value: Any, field: str) -> Decimal:
     return number
 
 
-def _day(value: Any) -> date | None:
+def as_day(value: Any) -> date | None:
     found = _parsed(value, lambda written: date.fromisoformat(written[:10]))
     return found if isinstance(found, date) and found.year >= 1900 else None
 
 
-def _instant(value: Any) -> datetime | None:
+def as_instant(value: Any) -> datetime | None:
     found = _parsed(value, datetime.fromisoformat)
     return found if isinstance(found, datetime) and found.tzinfo is not None else None
 
