@@ -45,7 +45,7 @@ class RunningSystem:
 
     async def wait(self) -> None:
         """Return never; raises what made it impossible to keep the system running."""
-        await self.failed
+        await asyncio.shield(self.failed)  # whoever stops waiting must not end it for others
 
 
 class Kept:

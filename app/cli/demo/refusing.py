@@ -13,8 +13,9 @@ async def refuse_and_heal(scene: Scene) -> None:
     code = REFUSED["code"]
     scene.claim("dead letters, with the one refused", waiting | {code}, await scene.waiting())
     scene.claim("members disturbed by it", set(), (await scene.audience()).changed_since(before))
-    for letter in await scene.house.find("dead-letters", state="open", reason="fake_email"):
-        scene.say(f"{letter['code']} waits: {letter['message']}")
+    for letter in await scene.house.find("dead-letters", state="open"):
+        if letter["code"] == code:
+            scene.say(f"{code} waits: {letter['message']} ({letter['reason']})")
     await scene.world.x3.change("customers", HEALED)
     scene.say(f"{code} has another e-mail address.")
     scene.say(told(await run(scene.stage, scene.house, "customers")))
