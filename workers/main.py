@@ -18,6 +18,7 @@ from app.connections.tending import Tending
 from app.connectors import retrying
 from app.resources import Resources, open_resources
 from app.settings import Settings
+from app.sync import store_syncing
 from app.sync.opened import Pace
 from app.sync.queue import CARRY, QUEUE, deserialize, serialize
 from app.sync.sweeping import jitter, keep_house, sweep
@@ -45,6 +46,7 @@ async def serve(settings: Settings) -> None:
             asyncio.create_task(worker.async_run()),
             asyncio.create_task(sweep_for_ever(settings, resources)),
             asyncio.create_task(keep_house_for_ever(settings, resources)),
+            asyncio.create_task(quiet_stores_for_ever(settings, resources)),
             asyncio.create_task(tend_for_ever(settings, resources)),
             asyncio.create_task(shop.draining.wait()),
         ]
@@ -131,6 +133,16 @@ async def sweep_for_ever(settings: Settings, resources: Resources) -> None:
                 log.info("sweep.done", started=started, rung=rung)
         except Exception:
             log.exception("sweep.failed")
+        await asyncio.sleep(jitter(settings.sweep_seconds))
+
+
+async def quiet_stores_for_ever(settings: Settings, resources: Resources) -> None:
+    """Stores whose back-fill ended without its worker may start their automations again."""
+    while True:
+        try:
+            await store_syncing.finish_all(resources.opener)
+        except Exception:
+            log.exception("stores.failed")
         await asyncio.sleep(jitter(settings.sweep_seconds))
 
 

@@ -14,17 +14,21 @@ from app.connectors.mailchimp.accounts import MailchimpAccount
 from app.connectors.mailchimp.audiences import MailchimpAudience
 from app.connectors.mailchimp.client import MailchimpClient
 from app.connectors.mailchimp.opening import open_client
+from app.connectors.mailchimp.stores import MailchimpStore
 from app.connectors.mailchimp.verify import verify as verify_mailchimp
 from app.connectors.mailchimp.webhooks import MailchimpWebhooks
 from app.connectors.sage_x3.access import Clients, gateway_auth
 from app.connectors.sage_x3.gateway import GatewayAuth
 from app.connectors.sage_x3.hosts import GATEWAY_HOSTS
+from app.connectors.sage_x3.invoice_opening import open_invoices
+from app.connectors.sage_x3.invoices import InvoiceSource
 from app.connectors.sage_x3.opening import PartySource, open_source
 from app.connectors.sage_x3.settings import read_settings
 from app.connectors.sage_x3.verify import verify as verify_sage_x3
 from app.db.connections import Connection
 from app.db.engine import Database
 from app.domain.errors import NeedsTenant
+from app.domain.invoice import InvoiceSelection
 from app.domain.party import Selection
 from app.domain.verification import Verification
 
@@ -83,6 +87,13 @@ class Opener:
         """
         return open_source(selection=selection, facts=connection.facts, **self._sage_x3(keys, connection))
 
+    def invoices(
+        self, keys: TenantKeys, connection: Connection, selection: InvoiceSelection, *, interactive: bool = False
+    ) -> InvoiceSource:
+        """The sales documents of a Sage X3 connection; makes no call. Raises as source()."""
+        parts = self._sage_x3(keys, connection)
+        return open_invoices(selection=selection, facts=connection.facts, interactive=interactive, **parts)
+
     def _sage_x3(self, keys: TenantKeys, connection: Connection) -> dict[str, Any]:
         """What open_source() and verify() of the connector have in common."""
         if connection.system != "sage_x3" or connection.url is None:
@@ -126,6 +137,12 @@ class Opener:
             NeedsTenant: not a Mailchimp connection, no usable credential, or the data centre is not known.
         """
         return MailchimpAudience(self._client(keys, connection, interactive=interactive), list_id)
+
+    def store(
+        self, keys: TenantKeys, connection: Connection, store_id: str, *, interactive: bool = False
+    ) -> MailchimpStore:
+        """One store of a Mailchimp connection; makes no call. Raises as audience() does."""
+        return MailchimpStore(self._client(keys, connection, interactive=interactive), store_id)
 
     def webhooks(
         self, keys: TenantKeys, connection: Connection, list_id: str | None, *, interactive: bool = False

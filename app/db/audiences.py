@@ -175,6 +175,20 @@ async def status_of(
     return status
 
 
+async def statuses_of(
+    connection: asyncpg.Connection, tenant_id: UUID, audience_id: UUID, hashes: Sequence[bytes]
+) -> dict[bytes, str]:
+    """What the mirror says of these; who is not among the answers is no member."""
+    rows = await connection.fetch(
+        "select member_hash, status from audience_member where tenant_id = $1 and audience_id = $2"
+        " and member_hash = any($3)",
+        tenant_id,
+        audience_id,
+        hashes,
+    )
+    return {row["member_hash"]: row["status"] for row in rows}
+
+
 async def pulled(
     connection: asyncpg.Connection, tenant_id: UUID, audience_id: UUID, through: datetime, *, whole: bool
 ) -> None:

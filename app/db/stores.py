@@ -9,6 +9,7 @@ import asyncpg
 from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
+from app.db import runs
 from app.db.base import Row, instant
 
 
@@ -142,7 +143,12 @@ async def forget_customers(connection: asyncpg.Connection, tenant_id: UUID, memb
     )
 
 
-async def begin_backfill(connection: asyncpg.Connection, tenant_id: UUID, store: UUID, run_id: UUID) -> None:
+async def begin_backfill(
+    connection: asyncpg.Connection, tenant_id: UUID, store: UUID, run_id: UUID, fence: int
+) -> bool:
+    """Note that this run fills the store; false when the run is no longer its holder's."""
+    if not await runs.lock(connection, tenant_id, run_id, fence):
+        return False
     await connection.execute(
         "insert into store_backfill (tenant_id, run_id, store) values ($1, $2, $3)"
         " on conflict (tenant_id, run_id) do nothing",
@@ -150,6 +156,7 @@ async def begin_backfill(connection: asyncpg.Connection, tenant_id: UUID, store:
         run_id,
         store,
     )
+    return True
 
 
 async def finished_backfills(

@@ -77,7 +77,7 @@ def to_order(invoice: Invoice, credit: Credit = NOTHING_BACK) -> Order:
         total=exact(total),
         lines=tuple(map(order_line, sold)) or (_whole(invoice),),
         tax=exact(tax),
-        discount=exact(rebate) if rebate else None,
+        discount=exact(rebate),
         financial_status=_status(credit, total),
         processed_at=None if invoice.day is None else datetime.combine(invoice.day, NOON),
     )

@@ -50,7 +50,7 @@ class Loaded(NamedTuple):
     target: Connection
 
 
-async def open_run(opener: Opener, pace: Pace, tenant_id: UUID, row: Mapping[str, Any]) -> OpenRun:
+async def open_run(opener: Opener, pace: Pace, tenant_id: UUID, row: Mapping[str, Any], loaded: Loaded) -> OpenRun:
     """Open a run that `claim` has given us.
 
     Raises:
@@ -58,7 +58,6 @@ async def open_run(opener: Opener, pace: Pace, tenant_id: UUID, row: Mapping[str
         Transient: a vendor did not answer in time.
         LeaseLost: the run is no longer ours.
     """
-    loaded = await _load(opener, tenant_id, row)
     sync = loaded.sync
     list_id = sync.target.get("audience_id")
     if not list_id:
@@ -67,7 +66,7 @@ async def open_run(opener: Opener, pace: Pace, tenant_id: UUID, row: Mapping[str
     mapping, notes = await _fitted(loaded, target, list_id, dry=row["dry_run"])
     source = opener.source(loaded.keys, loaded.source, mapping.selection)
     if row["start_mark"] is None:
-        row = await _mark(opener, tenant_id, row, loaded, source)
+        row = await mark(opener, tenant_id, row, loaded, source)
     async with opener.database.transaction(tenant_id) as connection:
         audience = await audiences.audience_row(connection, tenant_id, loaded.target.id, list_id)
     readers = min(int(loaded.source.settings.get("max_concurrency") or 2), MOST_READERS)
@@ -95,7 +94,8 @@ async def open_run(opener: Opener, pace: Pace, tenant_id: UUID, row: Mapping[str
     return run
 
 
-async def _load(opener: Opener, tenant_id: UUID, row: Mapping[str, Any]) -> Loaded:
+async def load(opener: Opener, tenant_id: UUID, row: Mapping[str, Any]) -> Loaded:
+    """What a claimed run is about. Raises NeedsTenant when its mapping cannot be read any more."""
     async with opener.database.session(tenant_id) as session:
         tenant = await session.get_one(Tenant, tenant_id)
         sync = await session.get_one(Sync, (tenant_id, row["sync_id"]))
@@ -171,7 +171,7 @@ def _label(tag: str) -> str:
     return tag.replace("_", " ").capitalize()
 
 
-async def _mark(
+async def mark(
     opener: Opener, tenant_id: UUID, row: Mapping[str, Any], loaded: Loaded, source: Source
 ) -> asyncpg.Record:
     """Store start mark and lower bound, once in a run's life. Everything is read where the source cannot tell what

@@ -1,7 +1,7 @@
 """The readers of a run: which lanes there are, and their pages in order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -60,7 +60,7 @@ class Reader:
         edges = [None, *inner, None]
         return [Lane("scan", low, high) for low, high in pairwise(edges)]
 
-    async def pages(self) -> AsyncIterator[Page]:
+    async def pages(self) -> AsyncGenerator[Page, None]:
         """Every page of every lane; pages of one lane come in order. Raises what a reader raised."""
         reading = asyncio.create_task(self._read_all())
         try:

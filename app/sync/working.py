@@ -15,11 +15,13 @@ import structlog
 from app.connections.opening import Opener
 from app.db import runs
 from app.domain.errors import NeedsTenant, ProtocolMismatch, Transient
-from app.sync import ending
+from app.sync import ending, store_syncing
 from app.sync.braking import check_brake
 from app.sync.observing import SILENT, Observer
 from app.sync.opened import Halted, LeaseLost, OpenRun, Pace
-from app.sync.preparing import open_run, settings_digest_of
+from app.sync.order_opening import open_orders
+from app.sync.orders import carry_orders
+from app.sync.preparing import Loaded, load, open_run, settings_digest_of
 from app.sync.queue import Queue
 from app.sync.run import carry
 
@@ -59,6 +61,8 @@ async def work(shop: Workshop, tenant_id: UUID, run_id: UUID) -> str:
     result, began = "broken", time.monotonic()
     try:
         result = await _slice(shop, tenant_id, row)
+        if result == "ended":
+            await store_syncing.finish(shop.opener, tenant_id)
         return result
     except LeaseLost:
         log.warning("run.lost")
@@ -119,10 +123,9 @@ def worst(raised: BaseException) -> BaseException:
 
 async def _carried(watch: "Watch") -> str:
     shop, tenant_id, row = watch.shop, watch.tenant_id, watch.row
-    run = watch.run = await open_run(shop.opener, shop.pace, tenant_id, row)
-    run.observer = shop.observer
-    await check_brake(run)
-    finished = await carry(run)
+    loaded = await load(shop.opener, tenant_id, row)
+    carried = _orders_carried if loaded.sync.stream == "invoices" else _members_carried
+    run, finished = await carried(watch, loaded)
     database = shop.opener.database
     if run.cancelled:
         await ending.cancel(database, tenant_id, row)
@@ -142,6 +145,24 @@ async def _carried(watch: "Watch") -> str:
     counts = {name: done[f"n_{name}"] for name in ("read", "created", "updated", "unchanged", "skipped", "rejected")}
     log.info("run.finished", state=done["state"], **counts)
     return _ended(shop, done["state"])
+
+
+async def _members_carried(watch: "Watch", loaded: Loaded) -> tuple[OpenRun, bool]:
+    """The run, and whether nothing of it is left."""
+    shop = watch.shop
+    run = watch.run = await open_run(shop.opener, shop.pace, watch.tenant_id, watch.row, loaded)
+    run.observer = shop.observer
+    await check_brake(run)
+    return run, await carry(run)
+
+
+async def _orders_carried(watch: "Watch", loaded: Loaded) -> tuple[OpenRun, bool]:
+    """The same for a run of invoices."""
+    shop = watch.shop
+    opened = await open_orders(shop.opener, shop.pace, watch.tenant_id, watch.row, loaded)
+    run = watch.run = opened.run
+    run.observer = shop.observer
+    return run, await carry_orders(opened)
 
 
 class Watch:

@@ -7,6 +7,7 @@ Source: Marketing API, "E-commerce"; the address keys differ from those of the m
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -54,6 +55,12 @@ def order_body(order: Order) -> bytes:
     }
     billing = _address("billing_address", order.billing_address)
     return _encode({**head, **_filled(rest), **billing, **_address("shipping_address", order.shipping_address)})
+
+
+def cancellation_body(at: datetime) -> bytes:
+    """Any `cancelled_at_foreign` cancels an order."""
+    gone = {"cancelled_at_foreign": at, "financial_status": "cancelled"}
+    return _encode({**gone, "order_total": 0, "tax_total": 0, "discount_total": 0})
 
 
 def store_body(store_id: str, list_id: str, name: str, currency: str) -> bytes:

@@ -7,6 +7,7 @@ Source: Marketing API, "E-commerce".
 """
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from urllib.parse import quote
 
 import msgspec
@@ -115,6 +116,16 @@ class MailchimpStore:
                 raise
             return False
         return True
+
+    async def cancel_order(self, order_id: str, at: datetime) -> None:
+        """Cancel an order and take its worth away, for lists and sums add up what orders are worth; an absent one
+        counts as done."""
+        body = payloads.cancellation_body(at)
+        try:
+            await self._client.send("PATCH", self._order(order_id), _done, body=body)
+        except RecordRejected as error:
+            if error.code != "not_found":
+                raise
 
     async def remove_customer(self, customer_id: str) -> None:
         """Delete a customer; an absent one counts as done."""

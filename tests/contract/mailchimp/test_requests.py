@@ -95,6 +95,7 @@ OTHER_CALLS: dict[str, OtherCall] = {
     "put a customer": lambda client: store(client).put_customer(CUSTOMER),
     "put an order": lambda client: store(client).put_order(ORDER),
     "refund an order": lambda client: store(client).refund("INV/1"),
+    "cancel an order": lambda client: store(client).cancel_order("INV/1", datetime(2026, 1, 31, tzinfo=UTC)),
     "remove a customer": lambda client: store(client).remove_customer("BPC1"),
     "remove an order": lambda client: store(client).remove_order("INV/1"),
     "orders": all_orders,

@@ -101,6 +101,20 @@ async def test_refunds_and_removals_of_the_absent_do_no_harm() -> None:
     await store(Script(problem(404))).remove_order("O")
 
 
+async def test_a_cancelled_order_is_worth_nothing_and_an_absent_one_is_done() -> None:
+    script = Script(ok())
+    await store(script).cancel_order("INV/1", datetime(2026, 1, 31, 8, tzinfo=UTC))
+    assert asked(script) == [("PATCH", "x3-eur/orders/INV%2F1")]
+    assert script.body() == {
+        "cancelled_at_foreign": "2026-01-31T08:00:00Z",
+        "financial_status": "cancelled",
+        "order_total": 0,
+        "tax_total": 0,
+        "discount_total": 0,
+    }
+    await store(Script(problem(404))).cancel_order("INV9", datetime(2026, 1, 31, tzinfo=UTC))
+
+
 async def test_orders_are_read_to_the_last_page() -> None:
     full = ok({"orders": [{"id": str(place), "order_total": 1.5} for place in range(1000)]})
     script = Script(full, ok({"orders": [{"id": "last", "order_total": 2}]}))

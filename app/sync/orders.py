@@ -1,0 +1,140 @@
+"""The journey of a sales document, on one screen: credit memos first, then the orders they take something back of."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import aclosing
+from datetime import datetime
+
+from app.domain.invoice import Kind
+from app.sync import store_syncing
+from app.sync.order_deciding import OrderDecider, Parcel, parcel_of
+from app.sync.order_ledger import remember
+from app.sync.order_opened import OpenOrders
+from app.sync.order_source import Phase, Touched
+from app.sync.order_writing import OrderWriter
+from app.sync.pages import InOrder
+from app.sync.reading import Reader
+from app.sync.run import Helpers
+
+PHASES: tuple[Kind, ...] = ("credits", "others")
+PAGES_AT_ONCE = 4  # pages being written; with those being read they are all that memory holds
+
+
+async def carry_orders(opened: OpenOrders) -> bool:
+    """Carry one slice of a run of invoices. True when nothing is left, False when the slice ended or was cancelled.
+
+    Each document is read once: credit memos are noted before any order is made, so every order is written with what
+    it is worth. Pages are ruled about and written several at a time and remembered in the order in which they were
+    read. Every call is one that may be repeated, so a run taken up again after a crash ends in the same store.
+
+    Raises: LeaseLost, NeedsTenant, Transient, ProtocolMismatch.
+    """
+    run, position = opened.run, opened.position
+    touched, asked_for = Touched(opened), run.row["codes"]
+    await _note_expected(opened)
+    if opened.is_backfill and not run.dry:
+        await store_syncing.begin(run, opened.store_row, opened.shop)
+    for phase in PHASES[PHASES.index(position.phase) if position.phase else 0 :]:
+        if position.phase != phase:
+            position.phase, position.lanes = phase, []
+        run.source = Phase(opened, phase, touched)
+        if asked_for is not None:
+            run.row = {**run.row, "codes": sorted({*asked_for, *position.also})}
+        if not position.lanes:
+            position.lanes = await Reader(run, position, _since(opened)).lanes()
+        if not await _journey(opened):
+            return False
+    return not run.stopping
+
+
+def _since(opened: OpenOrders) -> datetime | None:
+    row = opened.run.row
+    since: datetime | None = row["lower_bound"]
+    return since if row["mode"] == "delta" else None
+
+
+async def _note_expected(opened: OpenOrders) -> None:
+    """How many documents there are, once, when all of them are read."""
+    run = opened.run
+    if opened.is_backfill and run.row["expected_records"] is None:
+        expected = await opened.documents.count()
+        async with run.database.transaction(run.tenant_id) as connection:
+            await connection.execute(
+                "update sync_run set expected_records = $3 where tenant_id = $1 and id = $2",
+                run.tenant_id,
+                run.run_id,
+                expected,
+            )
+
+
+async def _journey(opened: OpenOrders) -> bool:
+    """One phase: its pages through the readers, the writers and the ledger."""
+    way = Way()
+    async with Helpers() as helpers:
+        helpers.start(_remember(opened, way))
+        await helpers.watch(_read_and_carry(opened, way))
+        await helpers.watch(way.landed())
+    return all(lane.done for lane in opened.position.lanes)
+
+
+async def _read_and_carry(opened: OpenOrders, way: "Way") -> None:
+    run = opened.run
+    reader = Reader(run, opened.position, _since(opened))
+    decider, writer = OrderDecider(opened), OrderWriter(opened)
+
+    async def carry(parcel: Parcel) -> None:
+        await decider.plan(parcel)
+        if not run.dry:
+            await writer.carry(parcel)
+        way.finished(parcel)
+
+    async with aclosing(reader.pages()) as source, asyncio.TaskGroup() as pages:
+        async for page in source:
+            await way.slots.acquire()
+            run.stopping = run.stopping or run.cancelled or run.slice_is_over
+            pages.create_task(carry(way.enter(parcel_of(page))))
+
+
+async def _remember(opened: OpenOrders, way: "Way") -> None:
+    """Commit completed pages in lane order; one writer, so the position never runs ahead."""
+    while True:
+        parcels = way.ready()
+        if parcels:
+            await remember(opened, parcels)
+            way.remembered(parcels)
+        else:
+            await way.order.wait()
+
+
+class Way:
+    """Pages between reading and remembering."""
+
+    def __init__(self) -> None:
+        self.order = InOrder()
+        self.slots = asyncio.Semaphore(PAGES_AT_ONCE)
+        self._parcels: dict[int, Parcel] = {}
+
+    def enter(self, parcel: Parcel) -> Parcel:
+        self._parcels[id(parcel.page)] = parcel
+        self.order.add(parcel.page)
+        return parcel
+
+    def finished(self, parcel: Parcel) -> None:
+        """Everything about it is written: it may be remembered once all before it are."""
+        parcel.page.open = 0
+        self.order.kick()
+
+    def ready(self) -> Sequence[Parcel]:
+        return [self._parcels[id(page)] for page in self.order.ready()]
+
+    def remembered(self, parcels: Sequence[Parcel]) -> None:
+        self.order.remove([parcel.page for parcel in parcels])
+        for parcel in parcels:
+            del self._parcels[id(parcel.page)]
+            parcel.page.remembered.set()
+            self.slots.release()
+
+    async def landed(self) -> None:
+        """Until every page that was read is remembered."""
+        while (page := self.order.unfinished()) is not None:
+            await page.remembered.wait()
