@@ -19,8 +19,8 @@ _REDACTIONS = (
     (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/@\"']+@"), r"\1[redacted]@"),
     (
         re.compile(
-            r"(?i)\b((?:access_|refresh_|id_)?token|(?:client_)?secret|password|passwd|api_?key|apikey|code|state|"
-            r"assertion)=[^\s&\"']+"
+            r"(?i)\b((?:access_|refresh_|id_)?token|(?:client_)?secret|password|passwd|api_?key|apikey|state|"
+            r"(?:authori[sz]ation_?)?code|assertion)=[^\s&\"']+"
         ),
         r"\1=[redacted]",
     ),

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -250,15 +251,14 @@ async def test_the_region_of_the_customer_is_used_from_then_on(stage: Stage) -> 
 
 
 class Trap:
-    """A server that keeps whatever is sent to it."""
+    """A server at the gateway's own port of another address, which we may call; keeps whatever is sent to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int) -> None:
         self.heard: list[bytes] = []
-        self.port = 0
+        self.port = port
 
     async def __aenter__(self) -> "Trap":
-        self._server = await asyncio.start_server(self._listen, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
+        self._server = await asyncio.start_server(self._listen, "127.0.0.2", self.port)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -271,8 +271,9 @@ class Trap:
 
 FORGED = (
     "http://127.0.0.2:{port}/v1",
-    "http://127.0.0.1:{port}/v1",
-    "http://localhost:{port}/v1",
+    "http://127.0.0.2/v1",
+    "http://127.0.0.1:8080/v1",
+    "http://localhost:8080/v1",
     "https://localhost:{port}/v1",
     "http://localhost@127.0.0.2:{port}/v1",
     "http://127.0.0.2:{port}\\@localhost/v1",
@@ -280,6 +281,7 @@ FORGED = (
     "http://127.0.0.2:{port}#localhost",
     "http://evil-localhost:{port}/v1",
     "http://2130706434:{port}/v1",
+    "http://127.0.0.2.localhost:{port}/v1",
     "http://[::ffff:127.0.0.2]:{port}/v1",
     "//127.0.0.2:{port}/v1",
     "file:///etc/passwd",
@@ -300,7 +302,7 @@ async def test_a_forged_endpoint_is_never_sent_the_secret(stage: Stage, endpoint
         return await real(request)
 
     client._transport.handle_async_request = noting  # type: ignore[method-assign]  # everything that leaves the process
-    async with Trap() as trap:
+    async with Trap(urlsplit(stage.vendors.x3["url"]).port or 0) as trap:
         answer = await callback(stage, **{**fields, "endpoint": endpoint.format(port=trap.port)})
 
         assert (answer.status_code, answer.json()["code"]) == (409, "oauth_refused"), answer.text
