@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import signal
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -20,13 +21,14 @@ from app.resources import Resources, open_resources
 from app.settings import Settings
 from app.sync import store_syncing
 from app.sync.opened import Pace
-from app.sync.queue import CARRY, QUEUE, deserialize, serialize
+from app.sync.queue import CARRY, QUEUE, QUICK, deserialize, serialize
 from app.sync.sweeping import jitter, keep_house, sweep
 from app.sync.working import Workshop
 from app.telemetry import set_up_logging
 from app.telemetry.counting import EngineCounters
 from app.telemetry.listening import listening
 from app.telemetry.metrics import SWEPT_AT, page
+from workers import quick
 from workers.jobs import carry_run
 
 log = structlog.get_logger(__name__)
@@ -39,11 +41,15 @@ async def serve(settings: Settings) -> None:
     async with open_resources(settings) as resources, listening(settings.metrics_address, counted):
         shop = Workshop(resources.opener, resources.queue, pace_of(settings), EngineCounters())
         worker = make_worker(settings, resources, shop)
+        helper = make_quick_worker(settings, resources)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, shop.draining.set)
         tasks = [
             asyncio.create_task(worker.async_run()),
+            asyncio.create_task(helper.async_run()),
+            asyncio.create_task(quick.sweep_for_ever(settings, resources)),
+            asyncio.create_task(quick.keep_house_for_ever(settings, resources)),
             asyncio.create_task(sweep_for_ever(settings, resources)),
             asyncio.create_task(keep_house_for_ever(settings, resources)),
             asyncio.create_task(quiet_stores_for_ever(settings, resources)),
@@ -57,7 +63,7 @@ async def serve(settings: Settings) -> None:
             for task in done:
                 task.result()
         finally:
-            await stop(settings, worker, tasks)
+            await stop(settings, (worker, helper), tasks)
 
 
 def settle_memory() -> None:
@@ -74,17 +80,19 @@ async def counted() -> bytes:
     return page()
 
 
-async def stop(settings: Settings, worker: Worker, tasks: list[asyncio.Task[Any]]) -> None:
+async def stop(settings: Settings, workers: Sequence[Worker], tasks: list[asyncio.Task[Any]]) -> None:
     """No new jobs; those under way see `draining` and end their slice."""
-    worker.allow_pick_jobs = False
-    running = [task for task in worker.tasks.values() if not task.done()]
+    for worker in workers:
+        worker.allow_pick_jobs = False
+    running = [task for worker in workers for task in worker.tasks.values() if not task.done()]
     if running:
         await asyncio.wait(running, timeout=settings.slice_seconds)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    with contextlib.suppress(redis_errors.RedisError, OSError):
-        await worker.close()
+    for worker in workers:
+        with contextlib.suppress(redis_errors.RedisError, OSError):
+            await worker.close()
     log.info("worker.stopped")
 
 
@@ -100,17 +108,28 @@ def pace_of(settings: Settings) -> Pace:
 
 
 def make_worker(settings: Settings, resources: Resources, shop: Workshop) -> Worker:
+    """The one that carries runs."""
+    functions = [func(carry_run, name=CARRY, keep_result=0, max_tries=1)]
+    return _worker(settings, QUEUE, functions, settings.worker_concurrency, {"shop": shop})
+
+
+def make_quick_worker(settings: Settings, resources: Resources) -> Worker:
+    """The one whose jobs never wait behind runs."""
+    return _worker(settings, QUICK, quick.functions(), quick.SLOTS, {"resources": resources})
+
+
+def _worker(settings: Settings, queue: str, functions: list[Any], slots: int, ctx: dict[str, Any]) -> Worker:
     """arq as its real behaviour demands: one try, no results, JSON, a wide queue window, a patient Redis client."""
     redis = RedisSettings.from_dsn(settings.redis_url.get_secret_value())
     redis.retry = Retry(ExponentialBackoff(cap=2, base=0.1), 40)
     redis.retry_on_error = [redis_errors.ConnectionError, redis_errors.TimeoutError, redis_errors.BusyLoadingError]
     return Worker(
-        functions=[func(carry_run, name=CARRY, keep_result=0, max_tries=1)],
-        queue_name=QUEUE,
+        functions=functions,
+        queue_name=queue,
         redis_settings=redis,
         handle_signals=False,
-        max_jobs=settings.worker_concurrency,
-        queue_read_limit=max(100, 10 * settings.worker_concurrency),
+        max_jobs=slots,
+        queue_read_limit=max(100, 10 * slots),
         job_timeout=settings.slice_seconds + JOB_SECONDS,
         keep_result=0,
         max_tries=1,
@@ -120,7 +139,7 @@ def make_worker(settings: Settings, resources: Resources, shop: Workshop) -> Wor
         job_deserializer=deserialize,
         log_results=False,
         allow_abort_jobs=False,
-        ctx={"shop": shop},
+        ctx=ctx,
     )
 
 

@@ -1,5 +1,6 @@
 """The doorbell: tells a worker that a run waits. Losing a ring costs time, never a run."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,8 @@ from redis.exceptions import RedisError
 log = structlog.get_logger(__name__)
 
 QUEUE = "ml-connector"
+QUICK = "ml-connector-quick"
+"""Jobs that must not wait behind long runs: webhooks, erasures."""
 CARRY = "carry_run"
 """The job of workers/jobs.py that takes up one run."""
 
@@ -30,12 +33,15 @@ class Queue:
 
     async def ring(self, tenant_id: UUID, run_id: UUID, *, delay_seconds: float = 0) -> bool:
         """Say that this run waits; false when Redis did not take it (the sweeper rings again later)."""
-        return await self.ring_for(CARRY, tenant_id, run_id, delay_seconds=delay_seconds)
+        return await self._ring(QUEUE, CARRY, (tenant_id, run_id), delay_seconds)
 
     async def ring_for(self, job: str, *ids: UUID, delay_seconds: float = 0) -> bool:
-        """Say that `job` of workers/jobs.py has something to do with the rows of these ids."""
+        """Say that `job`, a quick one of workers/jobs.py, has something to do with the rows of these ids."""
+        return await self._ring(QUICK, job, ids, delay_seconds)
+
+    async def _ring(self, queue: str, job: str, ids: Sequence[UUID], delay_seconds: float) -> bool:
         try:
-            await self.redis.enqueue_job(job, *map(str, ids), _queue_name=QUEUE, _defer_by=delay_seconds or None)
+            await self.redis.enqueue_job(job, *map(str, ids), _queue_name=queue, _defer_by=delay_seconds or None)
         except (RedisError, OSError) as error:
             log.warning("doorbell.unreachable", job=job, ids=[str(id_) for id_ in ids], error=type(error).__name__)
             return False

@@ -11,7 +11,7 @@ from app.connections.keys import keys_of
 from app.connections.opening import Opener
 from app.connections.vault import TenantKeys
 from app.connectors.mailchimp.webhooks import MailchimpWebhooks, RemoteHook
-from app.db import audit, webhooks
+from app.db import audiences, audit, webhooks
 from app.db.base import now
 from app.db.connections import Connection
 from app.db.engine import driver_connection
@@ -32,12 +32,12 @@ GRACE = timedelta(days=7)
 class Finding(msgspec.Struct, frozen=True):
     """What a check found. repair: none, mended (events or sources), registered_anew, moved (MLC_PUBLIC_URL changed).
 
-    `missed` is true when events may have been lost meanwhile, so that the mirror should be pulled.
+    `heal` is the audience whose mirror should be pulled, since events may have been lost meanwhile.
     """
 
     repair: str = "none"
     removed: int = 0
-    missed: bool = False
+    heal: UUID | None = None
 
 
 class _Place(msgspec.Struct):
@@ -90,14 +90,24 @@ async def _compare(place: _Place) -> Finding:
     moved = current is not None and current.base_url != place.public_url
     if hook is None or moved:
         removed = await _register(place, set(ours))
-        return Finding("moved" if hook is not None else "registered_anew", removed, missed=hook is None)
+        return Finding("moved" if hook is not None else "registered_anew", removed, await _audience(place))
     mended = not place.hooks.is_complete(hook)
     if mended:
         await place.hooks.mend(hook.id)
     stray = [id_ for id_ in ours if id_ != hook.id]
     await _remove(place, stray)
     await _note(place, "mended" if mended else "none", len(stray))
-    return Finding("mended" if mended else "none", len(stray), missed=mended)
+    return Finding("mended" if mended else "none", len(stray), await _audience(place) if mended else None)
+
+
+async def _audience(place: _Place) -> UUID | None:
+    webhook = place.webhook
+    if webhook.list_id is None:
+        return None
+    async with place.opener.database.transaction(place.tenant_id) as connection:
+        row = await audiences.audience_row(connection, place.tenant_id, webhook.connection_id, webhook.list_id)
+    found: UUID = row["id"]
+    return found
 
 
 async def _register(place: _Place, ours: set[str]) -> int:

@@ -11,9 +11,16 @@ import httpx
 import pytest
 import uvicorn
 
+from app.connections.keys import keys_of
+from app.connectors.mailchimp.audiences import MailchimpAudience
+from app.db import audiences
+from app.db.connections import Connection
+from app.db.rows import find
+from app.domain.member import subscriber_hash
 from app.main import create_app
 from app.resources import Resources, open_resources
 from app.settings import Settings
+from app.sync.mirror import pull
 from app.webhooks.processing import process
 from sandbox.server import Addresses, Options, running
 from tests.fixtures.settings import OPERATOR_KEY
@@ -104,6 +111,36 @@ class Site:
     async def process(self) -> int:
         return await process(self.resources.database, self.resources.vault, self.tenant_id)
 
+    async def target(self) -> MailchimpAudience:
+        """The first audience, as the product opens it."""
+        resources = self.resources
+        keys = await keys_of(resources.database, resources.vault, self.tenant_id)
+        async with resources.database.session(self.tenant_id) as db:
+            row = await find(db, Connection, self.tenant_id, UUID(self.connection))
+        assert keys is not None
+        assert row is not None
+        return resources.opener.audience(keys, row, self.list_id, interactive=True)
+
+    async def audience_id(self) -> UUID:
+        async with self.resources.database.transaction(self.tenant_id) as connection:
+            row = await audiences.audience_row(connection, self.tenant_id, UUID(self.connection), self.list_id)
+        found: UUID = row["id"]
+        return found
+
+    async def mirrored(self) -> None:
+        """Draw the mirror of the first audience, as the first run does."""
+        await pull(self.resources.database, self.tenant_id, await self.audience_id(), await self.target())
+
+    async def status(self, email: str) -> str | None:
+        """What the mirror says of a person."""
+        rows = await self.fetch("select status from audience_member where member_hash = $1", subscriber_hash(email))
+        return rows[0]["status"] if rows else None
+
+    async def consent(self, email: str) -> list[tuple[str | None, str, str]]:
+        """(before, status, cause) of a person, oldest first."""
+        items = (await self.api.get(f"{self.tenant}/consent", params={"email": email})).json()["items"]
+        return [(item["before"], item["status"], item["cause"]) for item in reversed(items)]
+
     async def fetch(self, query: str, *values: Any) -> list[Any]:
         async with self.resources.database.transaction(self.tenant_id) as connection:
             return list(await connection.fetch(query, *values))
@@ -134,11 +171,13 @@ async def addresses() -> AsyncIterator[Addresses]:
 
 
 @pytest.fixture
-async def site(settings: Settings, addresses: Addresses) -> AsyncIterator[Site]:
+async def site(settings: Settings, addresses: Addresses, request: pytest.FixtureRequest) -> AsyncIterator[Site]:
+    """`@pytest.mark.parametrize("site", [{...}], indirect=True)` changes settings."""
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{sock.getsockname()[1]}"
-    changed = settings.model_copy(update={"public_url": url, "rate_limit_per_minute": 10_000_000})
+    given = {"public_url": url, "rate_limit_per_minute": 10_000_000, **getattr(request, "param", {})}
+    changed = settings.model_copy(update=given)
     async with open_resources(changed, interactive=True) as resources:
         app = create_app(resources=resources)
         headers = {"Authorization": f"Bearer {OPERATOR_KEY}"}
