@@ -21,7 +21,7 @@ from app.domain.errors import RecordRejected
 from app.domain.inactive import parse_inactive
 from app.domain.mapping import compile_mapping, parse_mapping
 from app.domain.member import subscriber_hash
-from app.domain.party import Changes, Party, Refusal, Selection, SourcePage
+from app.domain.party import Changes, Contact, Party, Refusal, Selection, SourcePage
 from app.domain.planning import Policy
 from app.domain.watermark import lower_bound
 from app.sync import ending
@@ -53,6 +53,7 @@ class Row:
     country: str | None = "FR"
     active: bool = True
     prohibited: bool = False
+    contacts: Mapping[str, str] = field(default_factory=dict)  # code of the contact: its address
     stamp: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
@@ -118,6 +119,7 @@ class FakeX3:
             row.prohibited,
             tuple(emails for _ in self.selection.email_sources),
             tuple(values.get(name) for name in self.selection.fields),
+            tuple(Contact(code, (email,), False, ()) for code, email in row.contacts.items()),
         )
 
 

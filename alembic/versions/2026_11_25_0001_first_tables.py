@@ -235,6 +235,7 @@ create table record (
     constraint pk_record primary key (tenant_id, sync_id, key)
 )
  partition by hash (tenant_id);
+create index ix_record_code on record (tenant_id, code);
 create index ix_record_id on record (tenant_id, id);
 create index ix_record_member_hash on record (tenant_id, member_hash);
 

@@ -24,6 +24,7 @@ class Record(SQLModel, table=True):
     __table_args__ = (
         Index("ix_record_member_hash", "tenant_id", "member_hash"),
         Index("ix_record_id", "tenant_id", "id"),
+        Index("ix_record_code", "tenant_id", "code"),
         {"postgresql_partition_by": "HASH (tenant_id)"},
     )
 
@@ -175,3 +176,17 @@ async def shadows(
         hashes,
     )
     return [row["code"] for row in rows]
+
+
+async def carried_keys(
+    connection: asyncpg.Connection, tenant_id: UUID, sync_id: UUID, codes: Sequence[str]
+) -> Sequence[tuple[str, str]]:
+    """(key, code) of every record of these parties that stands for a member."""
+    rows = await connection.fetch(
+        "select key, code from record where tenant_id = $1 and sync_id is not distinct from $2 and code = any($3)"
+        " and state = 'synced' order by key",
+        tenant_id,
+        sync_id,
+        codes,
+    )
+    return [(row["key"], row["code"]) for row in rows]

@@ -46,6 +46,7 @@ class CompiledMapping(msgspec.Struct, frozen=True):
     members: Members
     targets: Mapping[str, str]
     tags: tuple[str, ...]
+    per_contact: bool = False
 
 
 def compile_mapping(
@@ -77,7 +78,8 @@ def compile_mapping(
             raise InvalidDefinition("/filter", "Fields of a contact need a mapping in per_contact mode.")
         members = per_party(build, carried, selection)
     tags = {rule.name for rule in definition.tags} | ({inactive.tag} if inactive.action == "tag" else set())
-    return CompiledMapping(selection, members, targets, tuple(sorted(tags)))
+    contacts = definition.email.mode == "per_contact"
+    return CompiledMapping(selection, members, targets, tuple(sorted(tags)), per_contact=contacts)
 
 
 def _selection(definition: MappingDefinition, filter_: Filter | None) -> Selection:

@@ -41,7 +41,7 @@ class Member(msgspec.Struct, frozen=True, gc=False):
 class Skip(msgspec.Struct, frozen=True, gc=False):
     """A party or contact that becomes no member, and why.
 
-    reason: no_email | bad_email | mailing_prohibited | filtered
+    reason: no_email | bad_email | mailing_prohibited | filtered | contact_gone (the party has it no longer)
     """
 
     key: str

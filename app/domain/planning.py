@@ -84,6 +84,7 @@ def born(status: str) -> int:
 
 
 UNKNOWN = Known()
+LEFT = ("filtered", "no_email", "contact_gone", "x3_deleted")  # reasons for which a member loses its record
 FINAL = ("opted_out", "forgotten")  # answers that stay true until the source record changes
 
 
@@ -180,7 +181,7 @@ NOBODY = Owner("\U0010ffff", False, NO_RUN)
 
 
 def _decide_skip(skip: Skip, known: Known, policy: Policy) -> Decision:
-    """A record that becomes no member. Only leaving the filter touches Mailchimp, by the inactive policy."""
+    """A record that becomes no member. One that was a member and has left is treated by the inactive policy."""
     same = known.state is not None and known.reason == skip.reason
     decision = Decision(
         skip.key,
@@ -197,10 +198,10 @@ def _decide_skip(skip: Skip, known: Known, policy: Policy) -> Decision:
     )
     if skip.reason == "bad_email":
         return _refuse_locally(decision, skip, known)
-    left_filter = skip.reason == "filtered" and known.state == "synced" and known.member_hash is not None
+    left = skip.reason in LEFT and known.state == "synced" and known.member_hash is not None
     if known.old_shared:
         return decision  # another record stands for the address
-    if left_filter and known.old_status is not None and not is_closed(known.old_status, known.flags):
+    if left and known.old_status is not None and not is_closed(known.old_status, known.flags):
         decision.action = {"archive": Action.ARCHIVE, "unsubscribe": Action.UNSUBSCRIBE, "none": Action.NONE}.get(
             policy.inactive, Action.FLAG
         )

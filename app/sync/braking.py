@@ -3,7 +3,8 @@
 from collections import Counter
 
 from app.domain.member import Member, Skip
-from app.domain.planning import Action, Decision, decide_all
+from app.domain.planning import LEFT, Action, Decision, decide_all
+from app.sync.deciding import candidates_of
 from app.sync.ledger import known_of
 from app.sync.mirror import Mirror
 from app.sync.opened import Halted, OpenRun
@@ -59,8 +60,7 @@ async def _active(run: OpenRun) -> int:
 async def _count(run: OpenRun, reader: Reader) -> Counter[str]:
     counts: Counter[str] = Counter()
     async for parties in reader.everything():
-        candidates = [made for party in parties for made in run.mapping.members(party)]
-        for decision in await _decisions(run, candidates):
+        for decision in await _decisions(run, await candidates_of(run, parties)):
             counts["new"] += decision.action is Action.INSERT
             counts["inactive"] += turns_inactive(decision)
     return counts
@@ -69,7 +69,7 @@ async def _count(run: OpenRun, reader: Reader) -> Counter[str]:
 def turns_inactive(decision: Decision) -> bool:
     """Whether a member we carry as active would be marked, archived or taken down."""
     known = decision.known
-    return known.state == "synced" and known.is_active and (not decision.is_active or decision.reason == "filtered")
+    return known.state == "synced" and known.is_active and (not decision.is_active or decision.reason in LEFT)
 
 
 async def _decisions(run: OpenRun, candidates: list[Member | Skip]) -> list[Decision]:

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 
 import msgspec
 
+from app.db import records
 from app.domain.member import Member, Skip
-from app.domain.party import Refusal
+from app.domain.party import Party, Refusal
 from app.domain.planning import UNKNOWN, Action, Decision, Known, Outcome, Owner, better, decide_all
 from app.sync.flight import Flight
 from app.sync.ledger import known_of
 from app.sync.mirror import Mirror
+from app.sync.opened import OpenRun
 from app.sync.pages import Page
 from app.sync.recovering import LeftBehind
 
@@ -31,8 +33,7 @@ class Decider:
     async def plan(self, page: Page) -> None:
         """Decide every record of a page and hand on what is to be written."""
         self._flight.planned(page)
-        members = self._run.mapping.members
-        candidates = [made for party in page.source.parties for made in members(party)]
+        candidates = await candidates_of(self._run, page.source.parties)
         if page.source.refused:
             page.decisions.extend(await self._refused(page.source.refused))
         await self._go_on(page, candidates)
@@ -130,6 +131,18 @@ class Decider:
                 if not better(candidate.key, candidate.is_active, rival):
                     known[candidate.key] = msgspec.structs.replace(before, owner=rival)
         return known
+
+
+async def candidates_of(run: OpenRun, parties: Sequence[Party]) -> list[Candidate]:
+    """What these parties become; contacts we carried that a party has no longer come as skips."""
+    candidates = [made for party in parties for made in run.mapping.members(party)]
+    if run.mapping.per_contact and parties:
+        async with run.database.transaction(run.tenant_id) as connection:
+            codes = [party.code for party in parties]
+            carried = await records.carried_keys(connection, run.tenant_id, run.sync_id, codes)
+        made_now = {candidate.key for candidate in candidates}
+        candidates += [Skip(key, code, "contact_gone") for key, code in carried if key not in made_now]
+    return candidates
 
 
 def _hash(candidate: Candidate) -> bytes | None:

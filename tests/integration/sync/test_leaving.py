@@ -1,0 +1,123 @@
+"""Members whose record is there no longer: no address in X3, the contact gone, another record took over."""
+
+import pytest
+
+from app.db.engine import Database
+from tests.fakes import DEFINITION, Row, World, counts
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def world(database: Database) -> World:
+    return await World(database, inactive={"action": "tag", "tag": "x3-inactive"}).set_up()
+
+
+@pytest.fixture
+async def people(database: Database) -> World:
+    world = World(database, inactive={"action": "tag", "tag": "x3-inactive"})
+    world.definition = {**DEFINITION, "email": {"sources": ["contacts.email"], "mode": "per_contact"}}
+    return await world.set_up()
+
+
+def tags_of(world: World, email: str) -> set[str]:
+    person = world.mailchimp.of(email)
+    assert person is not None
+    return person.tags
+
+
+async def test_a_customer_without_its_address_is_marked_and_unmarked_when_it_is_back(world: World) -> None:
+    world.x3.put(Row("C1", "c1@acme.test"), Row("C2", "c2@acme.test"))
+    await world.run()
+    world.x3.put(Row("C1", None))
+
+    done = await world.run("full")
+
+    assert done["skipped_by_reason"] == {"no_email": 1}
+    assert tags_of(world, "c1@acme.test") == {"x3-customer", "x3-inactive"}
+    assert tags_of(world, "c2@acme.test") == {"x3-customer"}
+    calls = len(world.mailchimp.calls)
+    await world.run("full")
+    assert len(world.mailchimp.calls) == calls
+    world.x3.put(Row("C1", "c1@acme.test"))
+    assert counts(await world.run("full")) == {"read": 2, "updated": 1, "unchanged": 1}
+    assert tags_of(world, "c1@acme.test") == {"x3-customer"}
+
+
+async def test_a_contact_that_is_gone_is_marked_once(people: World) -> None:
+    people.x3.put(
+        Row("C1", contacts={"A": "a@acme.test", "B": "b@acme.test"}), Row("C2", contacts={"A": "c@acme.test"})
+    )
+    assert counts(await people.run()) == {"read": 3, "created": 3}
+    people.x3.put(Row("C1", contacts={"B": "b@acme.test"}))
+
+    done = await people.run("full")
+
+    assert done["skipped_by_reason"] == {"contact_gone": 1}
+    assert tags_of(people, "a@acme.test") == {"x3-customer", "x3-inactive"}
+    assert tags_of(people, "b@acme.test") == {"x3-customer"}
+    assert counts(await people.run("full")) == {"read": 2, "unchanged": 2}
+
+
+async def test_a_contact_that_has_a_new_code_keeps_its_member(people: World) -> None:
+    people.x3.put(Row("C1", contacts={"A": "a@acme.test"}))
+    await people.run()
+    people.x3.put(Row("C1", contacts={"Z": "a@acme.test"}))
+
+    await people.run("full")
+
+    assert tags_of(people, "a@acme.test") == {"x3-customer"}
+    assert {row["key"] for row in await people.fetch("select key from record where state = 'synced'")} == {"C1/Z"}
+    calls = len(people.mailchimp.calls)
+    await people.run("full")
+    assert len(people.mailchimp.calls) == calls
+
+
+@pytest.mark.parametrize("action", ["archive", "tag"])
+async def test_an_address_that_another_record_shares_outlives_the_one_that_leaves(
+    database: Database, action: str
+) -> None:
+    inactive = {"action": action, "tag": "x3-inactive"} if action == "tag" else {"action": action}
+    world = await World(database, inactive=inactive).set_up()
+    world.x3.put(Row("C1", "same@acme.test", "First"), Row("C2", "same@acme.test", "Second"))
+    await world.run()
+    world.x3.put(Row("C1", None, "First"))
+
+    await world.run("full")
+
+    person = world.mailchimp.of("same@acme.test")
+    assert person is not None
+    assert (person.status, person.tags) == ("subscribed", {"x3-customer"})
+    assert person.fields["COMPANY"] == "Second"
+    assert (await world.record("C2"))["state"] == "synced"
+
+
+async def test_who_was_archived_for_one_record_is_brought_back_for_another(database: Database) -> None:
+    world = await World(database, inactive={"action": "archive"}).set_up()
+    world.x3.put(Row("C1", "one@acme.test"), Row("C2", "two@acme.test"))
+    await world.run()
+    world.x3.put(Row("C1", "one@acme.test", active=False))
+    await world.run("full")
+    world.x3.put(Row("C2", "one@acme.test"))
+
+    await world.run("full")
+
+    person = world.mailchimp.of("one@acme.test")
+    assert person is not None
+    assert person.status == "transactional"  # back for receipts only: never up to subscribed
+    assert (await world.record("C2"))["state"] == "synced"
+
+
+async def test_who_was_archived_by_hand_stays_archived(database: Database) -> None:
+    world = await World(database).set_up()
+    world.x3.put(Row("C1", "one@acme.test"), Row("C2", "two@acme.test"))
+    await world.run()
+    person = world.mailchimp.of("one@acme.test")
+    assert person is not None
+    world.mailchimp._set(person, "archived")
+    world.x3.put(Row("C1", None), Row("C2", "one@acme.test"))
+
+    await world.run("full")
+
+    assert person.status == "archived"
+    assert (await world.record("C2"))["reason"] == "opted_out"
