@@ -20,8 +20,7 @@ from app.connectors.mailchimp.webhooks import MailchimpWebhooks
 from app.connectors.sage_x3.access import Clients, gateway_auth
 from app.connectors.sage_x3.gateway import GatewayAuth
 from app.connectors.sage_x3.hosts import GATEWAY_HOSTS
-from app.connectors.sage_x3.invoice_opening import open_invoices
-from app.connectors.sage_x3.invoices import InvoiceSource
+from app.connectors.sage_x3.invoice_opening import AnyInvoices, open_invoices
 from app.connectors.sage_x3.opening import PartySource, open_source
 from app.connectors.sage_x3.settings import read_settings
 from app.connectors.sage_x3.verify import verify as verify_sage_x3
@@ -89,7 +88,7 @@ class Opener:
 
     def invoices(
         self, keys: TenantKeys, connection: Connection, selection: InvoiceSelection, *, interactive: bool = False
-    ) -> InvoiceSource:
+    ) -> AnyInvoices:
         """The sales documents of a Sage X3 connection; makes no call. Raises as source()."""
         parts = self._sage_x3(keys, connection)
         return open_invoices(selection=selection, facts=connection.facts, interactive=interactive, **parts)

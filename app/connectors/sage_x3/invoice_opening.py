@@ -1,4 +1,4 @@
-"""A connection, its facts and a selection become an InvoiceSource."""
+"""A connection, its facts and a selection become a source of sales documents, over GraphQL or REST."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,12 +12,16 @@ from app.connectors.sage_x3.opening import _generation, _page_size
 from app.connectors.sage_x3.paging import Pager, PageSize
 from app.connectors.sage_x3.paths import Generation, Path
 from app.connectors.sage_x3.patience import FOR_A_PERSON, FOR_A_RUN
+from app.connectors.sage_x3.rest.invoices import RestInvoices
+from app.connectors.sage_x3.rest.opening import open_rest_invoices
 from app.connectors.sage_x3.settings import X3Settings, read_settings
 from app.domain.errors import NeedsTenant
 from app.domain.invoice import InvoiceSelection
 
 PAGE_ROWS = 100
 """Documents per page at most: each is a call at Mailchimp, and a page should be written well within a slice."""
+
+AnyInvoices = InvoiceSource | RestInvoices
 
 
 def open_invoices(
@@ -27,14 +31,16 @@ def open_invoices(
     selection: InvoiceSelection,
     interactive: bool = False,
     **given: Any,
-) -> InvoiceSource:
+) -> AnyInvoices:
     """As open_source(), for sales documents; `given` is the rest of what open_access() takes. Makes no call.
 
     Raises:
         NeedsTenant: settings or credential cannot work, or this X3 does not offer what orders need.
     """
     if given["kind"] == "rest_basic":
-        raise NeedsTenant("x3_invoices", "Invoices are read over GraphQL; this connection is one of REST.")
+        return open_rest_invoices(
+            settings=settings, facts=facts, selection=selection, most_rows=PAGE_ROWS, interactive=interactive, **given
+        )
     read = read_settings(settings)
     generation = _generation(read, facts)
     verified = facts if facts.get("generation") == generation else {}

@@ -103,7 +103,38 @@ def _party(prefix: str, active: str, category: str, groups: str) -> dict[str, Ca
     }
 
 
+_KINDS = "{1=invoice,2=creditMemo,3=debitNote,4=creditNote,5=proforma}"
+_STATES = "{1=notPosted,2=notUsed,3=posted}"
+
+_INVOICES: dict[str, Candidates] = {
+    "number": ("NUM",),
+    "company": ("CPY",),
+    "site": ("SALFCY", "FCY"),
+    "category": (f"INVTYP{_KINDS}",),
+    "status": (f"INVSTA{_STATES}", f"STA{_STATES}"),
+    "date": ("INVDAT", "ACCDAT"),
+    "currency": ("CUR",),
+    "total_excluding_tax": ("AMTNOT",),
+    "total_including_tax": ("AMTATI",),
+    "bill_to_customer": ("BPCINV", "BPR"),
+    "sold_to_customer": ("BPCORD",),
+    "customer_reference": ("SIVORI",),
+    "created_at": ("CREDATTIM",),
+    "updated_at": (STAMP,),
+    "line.number": ("SIVSID[].SIDLIN",),
+    "line.product": ("SIVSID[].ITMREF",),
+    "line.description": ("SIVSID[].ITMDES",),
+    "line.quantity": ("SIVSID[].QTY",),
+    "line.price": ("SIVSID[].NETPRI",),
+    "line.amount": ("SIVSID[].AMTNOTLIN",),
+}
+"""Local menus by number: inferred, like the columns STA, INVTYP, CPY, BPCORD, ACCDAT and SIVORI."""
+
+_PRODUCTS: dict[str, Candidates] = {"code": ("ITMREF",), "title": ("ITMDES1", "ITMDES")}
+
 _TABLES: dict[str, dict[str, Candidates]] = {
+    "invoices": _INVOICES,
+    "products": _PRODUCTS,
     "customers": _party("BPC", "BPCSTA", "BCGCOD", "TSCCOD"),
     "suppliers": _party("BPS", "ENAFLG", "BSGCOD", "TSSCOD"),
 }

@@ -42,10 +42,12 @@ class Pager:
         return prefetched(self._walk(listing))
 
     async def among(self, listing: Listing, column: str, values: Sequence[str]) -> AsyncGenerator[ListPage, None]:
-        """Pages of the records whose column has one of these values. Raises as pages()."""
+        """Pages of the records whose column has one of these values, beside the listing's own condition."""
         if self._lists is not False:
             try:
-                async for page in self.pages(replace(listing, where=where.one_of(column, values))):
+                async for page in self.pages(
+                    replace(listing, where=where.both(listing.where, where.one_of(column, values)))
+                ):
                     self._lists = True
                     yield page
                 return
@@ -53,7 +55,7 @@ class Pager:
                 if self._lists or error.code not in ("x3_bad_request", "x3_internal", "x3_query_failed"):
                     raise
                 self._lists = False
-        async for page in self.pages(replace(listing, where=where.any_of(column, values))):
+        async for page in self.pages(replace(listing, where=where.both(listing.where, where.any_of(column, values)))):
             yield page
 
     async def first(self, listing: Listing, count: int = 1) -> ListPage:

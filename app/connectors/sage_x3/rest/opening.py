@@ -12,6 +12,8 @@ from app.connectors.sage_x3.paging import PageSize
 from app.connectors.sage_x3.patience import FOR_A_PERSON, FOR_A_RUN, Patience
 from app.connectors.sage_x3.rest.client import Api1, base_of
 from app.connectors.sage_x3.rest.columns import KEYS, resolve
+from app.connectors.sage_x3.rest.invoice_rows import VITAL
+from app.connectors.sage_x3.rest.invoices import RestInvoices
 from app.connectors.sage_x3.rest.lanes import lanes
 from app.connectors.sage_x3.rest.listing import Pager
 from app.connectors.sage_x3.rest.paths import parse_path
@@ -20,6 +22,7 @@ from app.connectors.sage_x3.rest.settings import RestClass, Rows, rest_class
 from app.connectors.sage_x3.rest.translate import compile_translation
 from app.connectors.sage_x3.settings import X3Settings, read_settings
 from app.domain.errors import NeedsTenant
+from app.domain.invoice import InvoiceSelection
 from app.domain.party import Selection
 
 STREAMS = ("customers", "suppliers")
@@ -111,9 +114,46 @@ def open_rest_source(
     )
 
 
+def open_rest_invoices(
+    *,
+    settings: Mapping[str, Any] | X3Settings,
+    facts: Mapping[str, Any],
+    selection: InvoiceSelection,
+    most_rows: int,
+    interactive: bool = False,
+    **given: Any,
+) -> RestInvoices:
+    """As app.connectors.sage_x3.invoice_opening.open_invoices, for the kind rest_basic. Makes no call.
+
+    Raises:
+        NeedsTenant: settings or credential cannot work, or this X3 does not show what orders need.
+    """
+    read = read_settings(settings)
+    parts = {name: given[name] for name in ("url", "credential", "outbound", "pacer")}
+    api = open_api(settings=read, patience=FOR_A_PERSON if interactive else FOR_A_RUN, **parts)
+    own, goods = rest_class(read.rest, "invoices"), rest_class(read.rest, "products")
+    seen, seen_goods = seen_of(facts, "invoices", own), seen_of(facts, "products", goods)
+    paths, missing = resolve("invoices", own.paths, None if seen is None else seen.known)
+    lacking = [name for name in VITAL if name in missing]
+    if lacking:
+        raise NeedsTenant("x3_invoices", f"{own.name} does not show invoices.{lacking[0]}; orders need it.")
+    titles, _ = resolve("products", goods.paths, None if seen_goods is None else seen_goods.known)
+    return RestInvoices(
+        key=key_of(own, "invoices"),
+        class_=own,
+        products=(goods, key_of(goods, "products"), titles),
+        paths=paths,
+        fields=selection.fields,
+        companies=selection.companies,
+        pager=Pager(api, PageSize(min(_page_size(read, facts), most_rows))),
+        listed=() if seen is None else seen.listed,
+        known=None if seen is None else seen.known,
+    )
+
+
 def key_of(class_: RestClass, stream: str) -> str:
-    """The column of the record's key; `paths.code` may name another one."""
-    written = class_.paths.get("code")
+    """The column of the record's key; `paths.code` (of invoices `paths.number`) may name another one."""
+    written = class_.paths.get("number" if stream == "invoices" else "code")
     return KEYS[stream] if written is None else parse_path(written).branches[0][0].name
 
 

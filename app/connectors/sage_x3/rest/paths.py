@@ -134,6 +134,20 @@ def _namer(menu: Mapping[str, str]) -> Callable[[Any], Any]:
     return lambda value: menu.get(str(value).strip(), value)
 
 
+def array_of(paths: Mapping[str, Path], names: Sequence[str]) -> Step | None:
+    """The embedded array in which the first known of these values is."""
+    for name in names:
+        if name in paths and len(paths[name].branches[0]) > 1:
+            return paths[name].branches[0][0]
+    return None
+
+
+def within(path: Path, array: Step) -> Path | None:
+    """A path of the record as one of the array's entries; None when it leads elsewhere."""
+    branches = tuple(branch[1:] for branch in path.branches if branch[0] == array and len(branch) > 1)
+    return Path(branches, path.menu) if branches else None
+
+
 def rows_of(step: Step) -> Callable[[Record], list[Record]]:
     """The objects of an embedded array."""
     return lambda record: [one for one in _entries(record.get(step.name), step) if isinstance(one, dict)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from app.connectors.sage_x3.rest.paths import Path, Record, Step, every, first, rows_of
+from app.connectors.sage_x3.rest.paths import Path, Record, array_of, every, first, rows_of, within
 from app.connectors.sage_x3.translate import cleaner, is_strict
 from app.connectors.sage_x3.values import flag, text
 from app.domain.party import Contact, Party, Selection, Value
@@ -70,12 +70,12 @@ def _one(path: Path | None) -> Callable[[Record], Any]:
 
 
 def _values(names: Sequence[str], paths: Mapping[str, Path]) -> Callable[[Record], tuple[Value, ...]]:
-    readers = [_instant(_one(paths.get(name))) if name in _INSTANTS else _one(paths.get(name)) for name in names]
+    readers = [as_instant(_one(paths.get(name))) if name in _INSTANTS else _one(paths.get(name)) for name in names]
     cleaned = cleaner(names)
     return lambda record: cleaned([read(record) for read in readers])
 
 
-def _instant(read: Callable[[Record], Any]) -> Callable[[Record], Any]:
+def as_instant(read: Callable[[Record], Any]) -> Callable[[Record], Any]:
     """As GraphQL writes it: UTC, milliseconds, so that a sync may change from one way in to the other."""
 
     def rewritten(record: Record) -> Any:
@@ -101,11 +101,11 @@ def _emails(path: Path | None) -> Callable[[Record], tuple[str, ...]]:
 
 
 def _contacts(selection: Selection, paths: Mapping[str, Path]) -> Callable[[Record], tuple[Contact, ...]]:
-    array = _array(paths)
+    array = array_of(paths, _PERSON)
     if array is None:
         return lambda _: ()
     rows = rows_of(array)
-    inside = {name: inner for name, path in paths.items() if (inner := _within(path, array)) is not None}
+    inside = {name: inner for name, path in paths.items() if (inner := within(path, array)) is not None}
     code, email, own_email, prohibited = (_one(inside.get(name)) for name in _PERSON)
     values = _values(selection.contact_fields, inside)
 
@@ -114,17 +114,3 @@ def _contacts(selection: Selection, paths: Mapping[str, Path]) -> Callable[[Reco
         return Contact(text(code(row)) or "", emails, flag(prohibited(row)) is True, values(row))
 
     return lambda record: tuple([one(row) for row in rows(record)])
-
-
-def _array(paths: Mapping[str, Path]) -> Step | None:
-    """The embedded array of contacts: where the first known of a person's values begins."""
-    for name in _PERSON:
-        if name in paths and len(paths[name].branches[0]) > 1:
-            return paths[name].branches[0][0]
-    return None
-
-
-def _within(path: Path, array: Step) -> Path | None:
-    """A path of the record as one of the array's entries; None when it leads elsewhere."""
-    branches = tuple(branch[1:] for branch in path.branches if branch[0] == array and len(branch) > 1)
-    return Path(branches, path.menu) if branches else None

@@ -9,10 +9,10 @@ from app.connectors.sage_x3.inquiry import Inquiry, now
 from app.connectors.sage_x3.paging import PageSize
 from app.connectors.sage_x3.patience import FOR_A_PERSON
 from app.connectors.sage_x3.rest.answers import ListPage
-from app.connectors.sage_x3.rest.columns import resolve
+from app.connectors.sage_x3.rest.columns import KEYS, resolve
 from app.connectors.sage_x3.rest.lanes import LaneReader, lanes
 from app.connectors.sage_x3.rest.listing import Listing, Pager
-from app.connectors.sage_x3.rest.opening import STREAMS, key_of, open_api
+from app.connectors.sage_x3.rest.opening import key_of, open_api
 from app.connectors.sage_x3.rest.paths import Record
 from app.connectors.sage_x3.rest.settings import RestClass, Rows, rest_class
 from app.connectors.sage_x3.settings import read_settings
@@ -55,7 +55,7 @@ class RestInquiry(Inquiry):
     async def _schema(self) -> None:
         seen: dict[str, object] = {}
         missing: list[str] = []
-        for stream in STREAMS:
+        for stream in KEYS:
             try:
                 seen[stream], lacking = await self._seen(stream)
                 missing += lacking

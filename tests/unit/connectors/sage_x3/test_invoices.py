@@ -36,7 +36,9 @@ async def x3() -> AsyncIterator[FakeX3]:
 
 def source(x3: FakeX3, *companies: str, **changes: Any) -> InvoiceSource:
     selection = InvoiceSelection(FIELDS, companies or None)
-    return open_invoices(selection=selection, **x3.given(**changes))
+    found = open_invoices(selection=selection, **x3.given(**changes))
+    assert isinstance(found, InvoiceSource)
+    return found
 
 
 async def gathered(pages: AsyncIterator[InvoicePage]) -> list[Invoice]:
@@ -155,11 +157,6 @@ async def test_another_path_may_hold_the_reference(x3: FakeX3) -> None:
     (invoice, *_) = await gathered(reader.scan("others", None, None))
 
     assert invoice.reference != ""
-
-
-def test_invoices_are_not_read_over_rest(x3: FakeX3) -> None:
-    with pytest.raises(NeedsTenant, match="GraphQL"):
-        source(x3, kind="rest_basic")
 
 
 async def test_a_field_that_orders_need_and_x3_lacks_is_named(x3: FakeX3) -> None:
