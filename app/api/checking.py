@@ -9,8 +9,9 @@ import msgspec
 from app.api.deps import Access, Work
 from app.api.problems import Invalid
 from app.api.schemas.syncs import SyncCreate
+from app.connectors.mailchimp.audiences import MailchimpAudience
 from app.connectors.mailchimp.merge_checks import check_merge_fields, merge_types
-from app.connectors.mailchimp.shapes import MergeField
+from app.connectors.mailchimp.shapes import MergeField, Store
 from app.db import rows
 from app.db.connections import Connection
 from app.db.mappings import Mapping, MappingVersion
@@ -18,6 +19,7 @@ from app.domain.definition import MappingDefinition
 from app.domain.errors import ConnectorError, NeedsTenant
 from app.domain.filters import Filter, parse_filter
 from app.domain.mapping import compile_mapping, parse_inactive, parse_mapping
+from app.domain.order_mapping import compile_orders, require_companies
 from app.domain.schedule import parse_schedule
 
 _LOOK_SECONDS = 20.0
@@ -36,6 +38,8 @@ async def find_parts(work: Work, body: SyncCreate) -> Parts:
     """Raises Invalid for what is not there or of the wrong kind, whoever else may own it."""
     if body.stream == "invoices" and body.target.store_id is None:
         raise Invalid.at("/target/store_id", "Invoices become orders of a store: name one.")
+    if body.stream == "suppliers" and body.target.store_id is not None:
+        raise Invalid.at("/target/store_id", "Suppliers buy nothing: a store takes customers and invoices.")
     source = await _connection(work, body.source_connection_id, "/source_connection_id", "sage_x3")
     target = await _connection(work, body.target_connection_id, "/target_connection_id", "mailchimp")
     mapping = await rows.find(work.db, Mapping, work.tenant_id, body.mapping_id)
@@ -63,6 +67,8 @@ async def _connection(work: Work, connection_id: UUID, pointer: str, system: str
 def documents(body: SyncCreate, parts: Parts) -> dict[str, Any]:
     """Filter, policy and schedule as they are stored. Raises InvalidDefinition."""
     filter_ = _filter(body, parts)
+    if body.stream == "invoices":
+        require_companies(filter_)
     return {
         "filter": None if filter_ is None else filter_.document,
         "inactive": parse_inactive(body.inactive).document(),
@@ -84,6 +90,8 @@ async def check_audience(access: Access, parts: Parts, body: SyncCreate) -> list
         Invalid: the audience or store does not exist, or a merge field is of a type the mapping cannot fill.
         InvalidDefinition: mapping, filter and policy do not fit each other.
     """
+    if body.stream == "invoices":
+        return await _check_store(access, parts, body)
     inactive, filter_ = parse_inactive(body.inactive), _filter(body, parts)
     compiled = compile_mapping(parts.definition, inactive=inactive, filter=filter_)
     if parts.target.state == "needs_authorization":
@@ -104,17 +112,42 @@ async def check_audience(access: Access, parts: Parts, body: SyncCreate) -> list
     return [finding.message for finding in findings]
 
 
-async def _merge_fields(access: Access, connection: Connection, body: SyncCreate) -> list[MergeField]:
-    opener = access.resources.opener
-    audience = opener.audience(access.keys, connection, body.target.audience_id, interactive=True)
+async def _check_store(access: Access, parts: Parts, body: SyncCreate) -> list[str]:
+    """The same for orders: their audience needs no merge field, their store has one currency."""
+    compile_orders(parts.definition, _filter(body, parts))
+    if parts.target.state == "needs_authorization":
+        return ["The store was not looked at: the connection is not authorized yet."]
+    try:
+        async with asyncio.timeout(_LOOK_SECONDS):
+            await _find_list(access, parts.target, body)
+            store = await _find_store(access, parts.target, body)
+    except (ConnectorError, TimeoutError) as error:
+        why = error.message if isinstance(error, ConnectorError) else "Mailchimp did not answer in time."
+        return [f"The store was not looked at: {why}"]
+    return [f"The store has the currency {store.currency_code}: invoices in others are skipped (currency_mismatch)."]
+
+
+async def _find_list(access: Access, connection: Connection, body: SyncCreate) -> MailchimpAudience:
+    audience = access.resources.opener.audience(access.keys, connection, body.target.audience_id, interactive=True)
     try:
         await audience.get_list()
     except NeedsTenant as error:
         if not error.code.endswith("_gone"):
             raise
         raise Invalid.at("/target/audience_id", "The account has no such audience.") from None
+    return audience
+
+
+async def _find_store(access: Access, connection: Connection, body: SyncCreate) -> Store:
+    stores = await access.resources.opener.account(access.keys, connection).stores(body.target.audience_id)
+    found = next((store for store in stores if store.id == body.target.store_id), None)
+    if found is None:
+        raise Invalid.at("/target/store_id", "The audience has no such store.")
+    return found
+
+
+async def _merge_fields(access: Access, connection: Connection, body: SyncCreate) -> list[MergeField]:
+    audience = await _find_list(access, connection, body)
     if body.target.store_id is not None:
-        stores = await opener.account(access.keys, connection).stores(body.target.audience_id)
-        if body.target.store_id not in [store.id for store in stores]:
-            raise Invalid.at("/target/store_id", "The audience has no such store.")
+        await _find_store(access, connection, body)
     return await audience.merge_fields()

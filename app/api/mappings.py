@@ -19,6 +19,7 @@ from app.db.syncs import Sync
 from app.domain.definition import MappingDefinition
 from app.domain.filters import parse_filter
 from app.domain.mapping import compile_mapping, parse_inactive, parse_mapping
+from app.domain.order_mapping import compile_orders
 from app.domain.streams import STREAMS
 from app.domain.transforms import describe_transforms
 
@@ -138,6 +139,9 @@ async def _check_against_syncs(work: Work, mapping_id: UUID, definition: Mapping
     for sync in (await work.db.exec(statement)).all():
         per_contact = definition.email.mode == "per_contact"
         filter_ = parse_filter(sync.filter, sync.stream, contacts=per_contact)
+        if sync.stream == "invoices":
+            compile_orders(definition, filter_)
+            continue
         compile_mapping(definition, inactive=parse_inactive(sync.inactive), filter=filter_)
 
 

@@ -12,6 +12,7 @@ from fastapi.responses import Response
 from app.api.answers import answer
 from app.api.checking import newest_definition
 from app.api.deps import Access, ObjectId, Operating, Work
+from app.api.previewing_orders import preview_orders
 from app.api.problems import Invalid
 from app.api.schemas.mappings import PreviewItem, PreviewPublic, PreviewRequest, PreviewWarning
 from app.connectors.mailchimp.audiences import MailchimpAudience
@@ -50,6 +51,8 @@ async def preview_mapping(access: Operating, mapping_id: ObjectId, body: Preview
     try:
         with briefly():
             async with asyncio.timeout(LONGEST_SECONDS):
+                if definition.stream == "invoices":
+                    return answer(await preview_orders(access, body, definition, source))
                 return answer(await _previewed(access, body, definition, source, target))
     except TimeoutError:
         raise Transient("preview_too_slow", "The records could not be read within a minute; ask for fewer.") from None
@@ -131,11 +134,12 @@ def _item(
     source |= dict(zip(selection.email_sources, map(list, party.emails), strict=False))
     if isinstance(made, Skip):
         decision = f"skipped:{made.reason}"
-        return PreviewItem(code=party.code, source=source, member=None, warnings=[], decision=decision)
+        return PreviewItem(code=party.code, source=source, member=None, order=None, warnings=[], decision=decision)
     return PreviewItem(
         code=party.code,
         source=source,
         member=_member(made),
+        order=None,
         warnings=[PreviewWarning(target=target, message=message) for target, message in made.warnings],
         decision=_decision(made, known.get(made.hash), compared=compared),
     )
@@ -178,7 +182,7 @@ def _text(value: object) -> str:
 
 
 def _refused(code: str, reason: str) -> PreviewItem:
-    return PreviewItem(code=code, source={}, member=None, warnings=[], decision=f"skipped:{reason}")
+    return PreviewItem(code=code, source={}, member=None, order=None, warnings=[], decision=f"skipped:{reason}")
 
 
 def _absent(code: str) -> PreviewItem:

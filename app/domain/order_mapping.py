@@ -16,6 +16,7 @@ from app.domain.mapping import CompiledMapping, compile_mapping
 from app.domain.ordering import companies_of
 from app.domain.store_customers import Build, compile_store_customer
 
+DOCUMENT_FIELDS = tuple(field.name for field in INVOICE)
 ANY_COMPANY = "Invoices of all companies of the folder come together: the filter must say which, by `company` and `in`."
 
 
@@ -35,17 +36,18 @@ def compile_orders(definition: MappingDefinition, filter_: Filter | None) -> Com
     """
     companies = require_companies(filter_)
     assert filter_ is not None  # noqa: S101 - it names companies
+    customers, customer = compile_buyers(definition)
+    fields = tuple(dict.fromkeys([*DOCUMENT_FIELDS, *filter_.fields]))
+    carried = compile_filter(filter_, {name: place for place, name in enumerate(fields)})
+    return CompiledOrders(InvoiceSelection(fields, companies), carried, customers, customer)
+
+
+def compile_buyers(definition: MappingDefinition) -> tuple[CompiledMapping, Build]:
+    """How billed customers are read, and made customers of a store."""
     people = msgspec.structs.replace(definition, stream="customers", tags=(), language=None)
     customers = compile_mapping(people, inactive=InactivePolicy())
-    fields = tuple(dict.fromkeys([*(field.name for field in INVOICE), *filter_.fields]))
-    return CompiledOrders(
-        InvoiceSelection(fields, companies),
-        compile_filter(filter_, {name: place for place, name in enumerate(fields)}),
-        customers,
-        compile_store_customer(
-            definition.fields, {name: place for place, name in enumerate(customers.selection.fields)}
-        ),
-    )
+    places = {name: place for place, name in enumerate(customers.selection.fields)}
+    return customers, compile_store_customer(definition.fields, places)
 
 
 def require_companies(filter_: Filter | None) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 
 from app.db import audiences, audit, batches, dead_letters, orders, records, runs
+from app.domain.commerce import Order
 from app.domain.order_planning import Ruling, Step
 from app.domain.planning import Outcome
 from app.sync.ledger import ACTOR, Change, count
@@ -85,12 +86,16 @@ def _change(ruling: Ruling, dry: bool) -> Change:
 
 
 def shown(ruling: Ruling) -> dict[str, Any]:
-    """The order as people read it: money as decimal strings."""
-    order = ruling.order
+    """What a ruling makes of the store's order, as people read it."""
     if ruling.step is Step.CREDIT:
         return {"takes_back": ruling.original}
-    if order is None:
+    if ruling.order is None:
         return {"financial_status": "cancelled", "order_total": "0", "tax_total": "0"}
+    return shown_order(ruling.order)
+
+
+def shown_order(order: Order) -> dict[str, Any]:
+    """Money as decimal strings once encoded, and with the day it was invoiced."""
     lines = [
         {"id": line.id, "product": line.product_id, "quantity": line.quantity, "price": line.price}
         for line in order.lines

@@ -136,12 +136,13 @@ class PreviewWarning(Answer):
 
 
 class PreviewItem(Answer):
-    """`decision`: would_create, would_update, unchanged, skipped:<reason>; would_write when no audience was given to
-    compare with. `member` is null when the record becomes none."""
+    """`decision`: would_create, would_update, unchanged, skipped:<reason>; would_write when there is nothing to compare
+    with. `member` is null when the record becomes none; an invoice becomes an `order` instead, null for all others."""
 
     code: str
     source: dict[str, Any]
     member: dict[str, Any] | None
+    order: dict[str, Any] | None
     warnings: list[PreviewWarning]
     decision: str
 

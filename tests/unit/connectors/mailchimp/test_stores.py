@@ -102,7 +102,7 @@ async def test_refunds_and_removals_of_the_absent_do_no_harm() -> None:
 
 
 async def test_a_cancelled_order_is_worth_nothing_and_an_absent_one_is_done() -> None:
-    script = Script(ok())
+    script = Script(ok({"id": "INV/1"}))
     await store(script).cancel_order("INV/1", datetime(2026, 1, 31, 8, tzinfo=UTC))
     assert asked(script) == [("PATCH", "x3-eur/orders/INV%2F1")]
     assert script.body() == {
