@@ -156,6 +156,17 @@ async def waits_for_customers(connection: asyncpg.Connection, tenant_id: UUID, s
     return found
 
 
+async def customers_waited_for(connection: asyncpg.Connection, tenant_id: UUID, sync_id: UUID) -> Sequence[str]:
+    """Everything documents wait for that is a customer."""
+    rows = await connection.fetch(
+        "select distinct waits_for from waiting_document where tenant_id = $1 and sync_id = $2"
+        " and waits_for >= 'customer:' and waits_for < 'customer;'",
+        tenant_id,
+        sync_id,
+    )
+    return [row["waits_for"] for row in rows]
+
+
 async def woken(
     connection: asyncpg.Connection, tenant_id: UUID, sync_id: UUID, changed: Sequence[str]
 ) -> Sequence[str]:

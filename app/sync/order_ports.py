@@ -29,6 +29,10 @@ class Documents(Protocol):
         """All documents of a kind with after < key <= until, in key order, with their lines (credits without)."""
         ...
 
+    async def can_tell_changes(self) -> bool:
+        """As Source.can_tell_changes()."""
+        ...
+
     def changes(self, since: datetime) -> AsyncIterator[Changes]:
         """Numbers of documents that were touched at or after `since`, in themselves or in a line."""
         ...

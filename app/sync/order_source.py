@@ -33,10 +33,17 @@ class Touched:
         async with run.database.transaction(run.tenant_id) as connection:
             any_waits = await orders.waits_for_customers(connection, run.tenant_id, run.sync_id)
         if any_waits:
-            async for changes in self._opened.buyers.changes(since):
-                waits_for += [f"customer:{code}" for code in changes.codes]
+            waits_for += await self._touched_customers(since)
         async with run.database.transaction(run.tenant_id) as connection:
             return await orders.woken(connection, run.tenant_id, run.sync_id, waits_for)
+
+    async def _touched_customers(self, since: datetime) -> Sequence[str]:
+        """What orders wait for, of customers that were touched; of all where X3 cannot tell."""
+        run, buyers = self._opened.run, self._opened.buyers
+        if not await buyers.can_tell_changes():
+            async with run.database.transaction(run.tenant_id) as connection:
+                return await orders.customers_waited_for(connection, run.tenant_id, run.sync_id)
+        return [f"customer:{code}" async for changes in buyers.changes(since) for code in changes.codes]
 
 
 class Phase:
@@ -61,7 +68,7 @@ class Phase:
         return self._documents.scan(self._kind, after, until)
 
     async def can_tell_changes(self) -> bool:
-        return True
+        return await self._documents.can_tell_changes()
 
     async def changes(self, since: datetime) -> AsyncIterator[Changes]:
         yield Changes("documents", tuple(await self._touched.since(since)))

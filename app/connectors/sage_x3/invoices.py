@@ -109,6 +109,10 @@ class InvoiceSource:
         async for page in self._pager.pages(listing):
             yield await self._whole(page, with_lines=kind == "others")
 
+    async def can_tell_changes(self) -> bool:
+        """Every node has a stamp."""
+        return True
+
     def changes(self, since: datetime) -> AsyncIterator[Changes]:
         """Numbers of documents touched at or after `since`, in themselves or in a line of theirs."""
         return prefetched(self._changes(since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")))
