@@ -12,6 +12,7 @@ from sandbox.x3.editing import PartyPatch, delete_party, upsert_party
 from sandbox.x3.export import export
 from sandbox.x3.gateway import Gateway
 from sandbox.x3.graphql import GraphQL
+from sandbox.x3.invoicing import InvoicePatch, delete_invoice, upsert_invoice
 from sandbox.x3.rest import Rest
 from sandbox.x3.state import X3State
 
@@ -37,6 +38,8 @@ class X3Server:
             self.control.add("POST", name, self._upsert(stream))
             self.control.add("DELETE", name, self._delete(stream))
         add = self.control.add
+        add("POST", "invoices", self._invoices)
+        add("DELETE", "invoices", self._delete_invoice)
         add("GET", "export", lambda request, _: ndjson(list(export(state.folder, request.params()["stream"]))))
         add("GET", "stats", lambda _request, _body: json_answer(200, self.stats()))
         add("GET", "settings", lambda _request, _body: json_answer(200, state.settings))
@@ -89,6 +92,16 @@ class X3Server:
             return Answer(204)
 
         return action
+
+    def _invoices(self, _request: Request, body: Any) -> Answer:
+        patches = msgspec.convert(body if isinstance(body, list) else [body], list[InvoicePatch])
+        for patch in patches:
+            upsert_invoice(self.state, patch)
+        return json_answer(200, {"changed": len(patches), "at": int(self.state.now())})
+
+    def _delete_invoice(self, request: Request, _body: Any) -> Answer:
+        delete_invoice(self.state, request.params()["number"])
+        return Answer(204)
 
     def _settings(self, _request: Request, body: Any) -> Answer:
         change(self.state.settings, body)
