@@ -128,7 +128,7 @@ create index ix_audit_event_subject on audit_event (tenant_id, subject, seq) whe
 
 # What the sweeper and the public paths may see of all tenants: no body, no person.
 SYSTEM_READS = {
-    "webhook": "tenant_id, id, connection_id, kind, list_id, state, checked_at",
+    "webhook": "tenant_id, id, created_at, connection_id, kind, list_id, state, checked_at",
     "webhook_path": "tenant_id, id, webhook_id, key_id, secret_hash, base_url, signing_secret, expires_at, last_used_at",
     "webhook_event": "tenant_id, id, created_at, state",
     "erasure": "tenant_id, id, created_at, state, not_before, lease_until, finished_at",

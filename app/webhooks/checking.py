@@ -127,11 +127,10 @@ async def _register(place: _Place, ours: set[str]) -> int:
         if row is None:  # deleted meanwhile
             await _forget(place, remote)
             return 0
-        old = await put_into_use(db, place.keys, row, path.id, remote, grace=GRACE)
-        await _audit(db, webhook, repair, len(old))
-    stray = (ours | set(old)) - {remote.id}
-    await _remove(place, stray)
-    return len(stray)
+        await put_into_use(db, place.keys, row, path.id, remote, grace=GRACE)
+        await _audit(db, webhook, repair, len(ours))
+    await _remove(place, ours)
+    return len(ours)
 
 
 async def _forget(place: _Place, remote: RemoteHook) -> None:

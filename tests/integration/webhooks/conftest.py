@@ -84,29 +84,39 @@ class Site:
         assert answer.status_code < 300, answer.text
         return answer.json() if answer.content and "ndjson" not in answer.headers["content-type"] else answer.text
 
-    async def join(self, *emails: str, status: str = "subscribed") -> None:
-        """People get into the audience without us."""
+    async def call(self, method: str, path: str, **given: Any) -> Any:
+        """Another integration's call of Mailchimp's API."""
         base, key = self.addresses.mailchimp["base_url"], self.addresses.mailchimp["api_key"]
         async with httpx.AsyncClient(trust_env=False, headers={"Authorization": f"Bearer {key}"}) as http:
-            for email in emails:
-                body = {"email_address": email, "status": status}
-                answer = await http.post(f"{base}/lists/{self.list_id}/members", json=body)
-                assert answer.status_code == 200, answer.text
+            answer = await http.request(method, f"{base}{path}", **given)
+        assert answer.is_success, answer.text
+        return answer.json() if answer.content else None
+
+    async def join(self, *emails: str, status: str = "subscribed") -> None:
+        """People get into the audience without us."""
+        for email in emails:
+            body = {"email_address": email, "status": status}
+            await self.call("POST", f"/lists/{self.list_id}/members", json=body)
 
     async def registered(self) -> list[dict[str, Any]]:
         """The hooks as the sandbox holds them, secrets included."""
         found: list[dict[str, Any]] = await self.mailchimp("GET", "webhooks")
         return found
 
-    async def arrived(self, count: int) -> list[dict[str, Any]]:
-        """At least so many events, processed; the newest first."""
-        for _ in range(200):
-            found = (await self.api.get(f"{self.tenant}/webhook-events")).json()["items"]
+    async def stored(self, count: int) -> None:
+        """At least so many events have been taken."""
+        for _ in range(500):
+            found = await self.fetch("select type from webhook_event")
             if len(found) >= count:
-                await self.process()
-                return list((await self.api.get(f"{self.tenant}/webhook-events")).json()["items"])
+                return
             await asyncio.sleep(0.02)
         raise AssertionError(f"only {found} arrived")
+
+    async def arrived(self, count: int) -> list[dict[str, Any]]:
+        """At least so many events, processed; the newest first."""
+        await self.stored(count)
+        await self.process()
+        return list((await self.api.get(f"{self.tenant}/webhook-events")).json()["items"])
 
     async def process(self) -> int:
         return await process(self.resources.database, self.resources.vault, self.tenant_id)
@@ -145,9 +155,20 @@ class Site:
         async with self.resources.database.transaction(self.tenant_id) as connection:
             return list(await connection.fetch(query, *values))
 
+    async def execute(self, statement: str) -> None:
+        """Change rows of the tenant, as time or an accident would."""
+        async with self.resources.database.transaction(self.tenant_id) as connection:
+            await connection.execute(statement)
+
     async def audited(self, prefix: str) -> list[dict[str, Any]]:
         events = (await self.api.get(f"{self.tenant}/audit?limit=200")).json()["items"]
         return [event for event in reversed(events) if event["action"].startswith(prefix)]
+
+
+async def reached(url: str, method: str = "GET") -> int:
+    """What whoever calls the address is answered."""
+    async with httpx.AsyncClient(trust_env=False) as http:
+        return (await http.request(method, url)).status_code
 
 
 @asynccontextmanager

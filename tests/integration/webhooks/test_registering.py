@@ -3,19 +3,13 @@
 import asyncio
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.integration.webhooks.conftest import Site
+from tests.integration.webhooks.conftest import Site, reached
 
 pytestmark = pytest.mark.integration
 
 ALL = dict.fromkeys(("subscribe", "unsubscribe", "profile", "cleaned", "upemail", "campaign"), True)
-
-
-async def get(url: str, method: str = "GET") -> int:
-    async with httpx.AsyncClient(trust_env=False) as http:
-        return (await http.request(method, url)).status_code
 
 
 async def test_a_webhook_is_registered_with_a_path_of_its_own(site: Site) -> None:
@@ -27,7 +21,7 @@ async def test_a_webhook_is_registered_with_a_path_of_its_own(site: Site) -> Non
     assert (made["state"], made["kind"], made["audience_id"]) == ("ok", "audience", site.list_id)
     assert there["events"] == ALL
     assert there["sources"] == {"user": True, "admin": True, "api": False}
-    assert [await get(made["url"]), await get(made["url"], "HEAD")] == [200, 200]
+    assert [await reached(made["url"]), await reached(made["url"], "HEAD")] == [200, 200]
     assert [path["signed"] for path in made["paths"]] == [True]
     assert [event["action"] for event in await site.audited("webhook.")] == ["webhook.created"]
 
@@ -119,17 +113,17 @@ async def test_a_rotation_moves_the_registration_and_keeps_the_old_path_for_a_wh
 
     assert turned["url"] != made["url"]
     assert [hook["url"] for hook in await site.registered()] == [turned["url"]]
-    assert [await get(url) for url in (turned["url"], made["url"])] == [200, 200]
+    assert [await reached(url) for url in (turned["url"], made["url"])] == [200, 200]
     assert [path["expires_at"] is None for path in turned["paths"]] == [True, False]
     await asyncio.sleep(1.1)
-    assert [await get(url) for url in (turned["url"], made["url"])] == [200, 404]
+    assert [await reached(url) for url in (turned["url"], made["url"])] == [200, 404]
 
 
 async def test_a_second_rotation_ends_the_oldest_path(site: Site) -> None:
     made = await site.hook()
     turned = [(await site.api.post(f"{site.hooks}/{made['id']}/rotate")).json()["url"] for _ in range(2)]
 
-    assert [await get(url) for url in (made["url"], *turned)] == [404, 200, 200]
+    assert [await reached(url) for url in (made["url"], *turned)] == [404, 200, 200]
 
 
 async def test_a_deleted_webhook_is_gone_on_both_sides(site: Site) -> None:
@@ -139,7 +133,7 @@ async def test_a_deleted_webhook_is_gone_on_both_sides(site: Site) -> None:
 
     assert deleted.status_code == 204
     assert await site.registered() == []
-    assert await get(made["url"]) == 404
+    assert await reached(made["url"]) == 404
     assert (await site.api.call("DELETE", f"{site.hooks}/{made['id']}")).status_code == 404
 
 
@@ -148,7 +142,7 @@ async def test_a_webhook_can_be_deleted_when_mailchimp_lets_nobody_in(site: Site
     await site.mailchimp("POST", "revoke", json={})
 
     assert (await site.api.call("DELETE", f"{site.hooks}/{made['id']}")).status_code == 204
-    assert await get(made["url"]) == 404
+    assert await reached(made["url"]) == 404
 
 
 async def test_nothing_is_deleted_while_mailchimp_does_not_answer(site: Site) -> None:
@@ -156,7 +150,7 @@ async def test_nothing_is_deleted_while_mailchimp_does_not_answer(site: Site) ->
     await site.mailchimp("POST", "faults", json={"kind": "unavailable", "count": None})
 
     assert (await site.api.call("DELETE", f"{site.hooks}/{made['id']}")).status_code == 503
-    assert await get(made["url"]) == 200
+    assert await reached(made["url"]) == 200
 
 
 async def test_a_batch_webhook_is_registered_for_the_account(site: Site) -> None:
