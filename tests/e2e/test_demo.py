@@ -17,7 +17,7 @@ import pytest
 
 pytestmark = pytest.mark.e2e
 
-SMALL = ("--customers", "200", "--suppliers", "30")
+SMALL = ("--customers", "200", "--suppliers", "30", "--invoices", "60")
 PATIENCE_SECONDS = 240.0  # the machine may be busy with other tests
 Start = Callable[..., "subprocess.Popen[str]"]
 

@@ -14,9 +14,10 @@ from app.cli.stopping import until_signalled
 Keep = Annotated[bool, typer.Option("--keep", help="Leave everything running afterwards, and its data on disk.")]
 Customers = Annotated[int, typer.Option(min=50, help="How many customers the example Sage X3 holds.")]
 Suppliers = Annotated[int, typer.Option(min=10, help="How many suppliers.")]
+Invoices = Annotated[int, typer.Option(min=20, help="How many invoices, of all companies.")]
 
 
-def demo(keep: Keep = False, customers: Customers = 5000, suppliers: Suppliers = 500) -> None:
+def demo(keep: Keep = False, customers: Customers = 5000, suppliers: Suppliers = 500, invoices: Invoices = 300) -> None:
     """Show the whole product on this machine, with stand-ins for Sage X3 and Mailchimp and nothing to set up.
 
     Ends with 0 only if every number it claims was found in the stand-ins' own state.
@@ -34,7 +35,8 @@ def demo(keep: Keep = False, customers: Customers = 5000, suppliers: Suppliers =
     try:
         with own_folder(ending, keep=keep) as folder:
             set_up_logging("console", logging.WARNING)
-            work = perform(folder, ending, keep=keep, customers=customers, suppliers=suppliers)
+            sizes = {"customers": customers, "suppliers": suppliers, "invoices": invoices}
+            work = perform(folder, ending, keep=keep, **sizes)
             asyncio.run(until_signalled(work))
     except (StoryBroken, SystemNotRunning, EmbeddedServerError) as error:
         _say(f"The demo broke off: {error}", "red")

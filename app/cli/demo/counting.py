@@ -92,6 +92,11 @@ class Mailchimp(StandIn):
         requests = msgspec.json.decode(await self._ask("GET", "stats"))["requests"]
         return sum(count for name, count in requests.items() if not name.startswith(("get", "problem")))
 
+    async def store(self, store_id: str) -> dict[str, Any]:
+        """All of a store: `customers`, `products` and `orders` by id."""
+        found: dict[str, Any] = msgspec.json.decode(await self._ask("GET", "store", params={"id": store_id}))
+        return found
+
     async def leave(self, list_id: str, email: str) -> None:
         """A person unsubscribes, by the link in a mail."""
         await self._ask("POST", "unsubscribe", json={"email": email, "list": list_id})

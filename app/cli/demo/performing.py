@@ -16,19 +16,18 @@ from app.cli.kept import OPERATOR_KEY_FILE
 from app.cli.output import FAILED, console
 from app.cli.supervising import RunningSystem
 
-INVOICES = 0
 
-START = "PostgreSQL, Valkey, API, worker; {customers:,} customers, {suppliers:,} suppliers, an empty Mailchimp."
+START = "PostgreSQL, Valkey, API, worker; {customers:,} customers, {suppliers:,} suppliers, {invoices:,} invoices."
 
 
-async def perform(folder: Path, ending: Ending, *, keep: bool, customers: int, suppliers: int) -> None:
+async def perform(folder: Path, ending: Ending, *, keep: bool, customers: int, suppliers: int, invoices: int) -> None:
     """Everything, and with `keep` on until somebody stops it.
 
     Raises:
         StoryBroken: it could not be told to its end.
     """
     stage = Stage(console)
-    sizes = {"customers": customers, "suppliers": suppliers, "invoices": INVOICES}
+    sizes = {"customers": customers, "suppliers": suppliers, "invoices": invoices}
     async with AsyncExitStack() as stack:
         with stage.act("Start", START.format(**sizes)), stage.waiting("starting"):
             world = await stack.enter_async_context(new_world(folder, **sizes))

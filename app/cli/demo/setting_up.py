@@ -18,11 +18,32 @@ class House(NamedTuple):
     api: Api
     path: str
     list_id: str
-    syncs: Mapping[str, str]  # id by stream
+    connections: Mapping[str, str]  # id by system
+    syncs: dict[str, str]  # id by stream
 
     async def find(self, name: str, **query: Any) -> list[Object]:
         """All objects of a kind: runs, dead-letters, records …"""
         return await self.api.every(f"{self.path}/{name}", **query)
+
+    async def add_sync(self, mapping: Object, target: Object, **given: Any) -> None:
+        """A mapping, and the sync of its stream.
+
+        New members are `subscribed`: the boldest setting there is, so that the consent of those who leave is tried.
+        """
+        made = await self.api.post(f"{self.path}/mappings", mapping)
+        stream = mapping["stream"]
+        body = {
+            "name": f"demo {stream}",
+            "stream": stream,
+            "source_connection_id": self.connections["sage_x3"],
+            "target_connection_id": self.connections["mailchimp"],
+            "mapping_id": made["id"],
+            "target": {"audience_id": self.list_id, **target},
+            "new_member_status": "subscribed",
+            "schedule": {"kind": "manual"},
+            **given,
+        }
+        self.syncs[stream] = (await self.api.post(f"{self.path}/syncs", body))["id"]
 
 
 async def make_tenant(world: World) -> tuple[Api, str]:
@@ -90,27 +111,9 @@ def _mapping(stream: str) -> Object:
 
 
 async def furnish(api: Api, path: str, world: World, connections: Mapping[str, Object]) -> House:
-    """A mapping and a sync for customers and for suppliers, into one audience.
-
-    New members are `subscribed`: the boldest setting there is, so that the consent of those who leave is really tried.
-    """
-    list_id = world.vendors["mailchimp"]["lists"][0]
-    syncs = {}
+    """A mapping and a sync for customers and for suppliers, into one audience."""
+    ids = {system: connection["id"] for system, connection in connections.items()}
+    house = House(api, path, world.vendors["mailchimp"]["lists"][0], ids, {})
     for stream in ("customers", "suppliers"):
-        mapping = await api.post(f"{path}/mappings", _mapping(stream))
-        sync = await api.post(
-            f"{path}/syncs",
-            {
-                "name": f"{stream} to the newsletter",
-                "stream": stream,
-                "source_connection_id": connections["sage_x3"]["id"],
-                "target_connection_id": connections["mailchimp"]["id"],
-                "mapping_id": mapping["id"],
-                "target": {"audience_id": list_id},
-                "new_member_status": "subscribed",
-                "inactive": {"action": "tag", "tag": INACTIVE_TAG},
-                "schedule": {"kind": "manual"},
-            },
-        )
-        syncs[stream] = sync["id"]
-    return House(api, path, list_id, syncs)
+        await house.add_sync(_mapping(stream), {}, inactive={"action": "tag", "tag": INACTIVE_TAG})
+    return house

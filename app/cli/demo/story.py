@@ -8,6 +8,7 @@ from app.cli.demo.living import change, leave, rest
 from app.cli.demo.loading import load_customers, load_suppliers, open_house
 from app.cli.demo.refusing import refuse_and_heal
 from app.cli.demo.scene import Scene
+from app.cli.demo.selling import sell
 from app.cli.demo.showing import Stage
 from app.cli.demo.world import World
 
@@ -31,6 +32,7 @@ ACTS = (
     Act("A day in Sage X3", "Six records change; a run carries these, and no others.", change),
     Act("Nothing happens", "Runs with nothing to do, over the changes and over everything, write nothing.", rest),
     Act("One is refused", "Mailchimp refuses a record: it waits, is corrected in Sage X3, heals.", refuse_and_heal),
+    Act("Invoices", "Those of one company become orders of a store, less what credit memos took back.", sell),
     Act("The books", "Consent, contents and audit after all of it.", audit),
 )
 

@@ -13,6 +13,7 @@ from app.cli.demo.claims import Claim, shown, verdict
 from app.cli.demo.counting import Audience, Member
 from app.cli.demo.ending import Ending
 from app.cli.demo.expecting import address_of, contents, expect, is_prohibited
+from app.cli.demo.expecting_orders import expect_orders
 from app.cli.demo.scene import Scene, Truth, faithful
 from app.cli.demo.setting_up import House
 from app.cli.demo.showing import Stage
@@ -75,7 +76,7 @@ async def test_the_exit_code_is_the_verdict(
     monkeypatch.setattr(performing, "tell", tell)
     ending = Ending()
 
-    await performing.perform(tmp_path, ending, keep=False, customers=5000, suppliers=500)
+    await performing.perform(tmp_path, ending, keep=False, customers=5000, suppliers=500, invoices=300)
 
     assert ending.code == code
     assert ("All 1 claims are true." in capsys.readouterr().out) is (code == 0)
@@ -179,3 +180,28 @@ def test_what_changed_are_those_who_came_went_or_differ() -> None:
     assert after.changed_since(before) == {"b", "c", "d"}
     assert after.writes == 3
     assert before.changed_since(before) == set()
+
+
+def a_document(number: str, **given: Any) -> dict[str, Any]:
+    paid = {"company": "FR10", "currency": "EUR", "status": "posted", "category": "invoice", "reference": " "}
+    return {"number": number, "customer": "C1", "including_tax": "120.5", **paid, **given}
+
+
+def test_orders_are_a_companys_posted_invoices_less_what_was_taken_back() -> None:
+    customers = [a_row("C1", "a@x.test"), a_row("C2"), a_row("C3", "c@x.test", is_prohibited=True)]
+    memo = {"category": "creditMemo", "including_tax": "20", "reference": "I1"}
+    documents = [
+        a_document("I1"),
+        a_document("M1", **memo),
+        a_document("M2", **memo, status="notPosted"),
+        a_document("I2", including_tax="0.07"),
+        *(a_document(f"C{code}", customer=code) for code in ("C2", "C3", "C4")),
+        a_document("X1", company="GB20"),
+        a_document("X2", currency="GBP"),
+        a_document("X3", category="proforma"),
+        a_document("X4", status="notPosted"),
+    ]
+
+    found = expect_orders(documents, customers, "FR10", "EUR")
+
+    assert {number: row["cents"] for number, row in found.items()} == {"I1": 10050, "I2": 7}
