@@ -16,7 +16,6 @@ from app.cli.kept import OPERATOR_KEY_FILE
 from app.cli.output import FAILED, console
 from app.cli.supervising import RunningSystem
 
-
 START = "PostgreSQL, Valkey, API, worker; {customers:,} customers, {suppliers:,} suppliers, {invoices:,} invoices."
 
 
