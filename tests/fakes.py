@@ -28,6 +28,7 @@ from app.sync import ending
 from app.sync.opened import OpenRun, Pace
 from app.sync.pages import restored
 from app.sync.ports import Inserted, MirrorRow, NewMember, RowError
+from app.sync.reconciling import Reconciler
 from app.sync.run import carry
 from app.sync.starting import start_run
 
@@ -150,6 +151,14 @@ class FakeMailchimp:
 
     def of(self, email: str) -> Person | None:
         return self.people.get(subscriber_hash(email))
+
+    @staticmethod
+    def hash(email: str) -> bytes:
+        return subscriber_hash(email)
+
+    def join(self, email: str, tags: Iterable[str] = ()) -> None:
+        """Somebody becomes a member without us."""
+        self.people[subscriber_hash(email)] = Person(email, "subscribed", tags=set(tags))
 
     def opt_out(self, email: str) -> None:
         person = self.people[subscriber_hash(email)]
@@ -330,7 +339,7 @@ class World:
                 )
         mapping = compile_mapping(parse_mapping(self.definition), inactive=self.inactive)
         self.x3.selection = mapping.selection
-        return OpenRun(
+        opened = OpenRun(
             self.database,
             self.keys,
             self.tenant,
@@ -349,6 +358,9 @@ class World:
             restored(row["position"]),
             row["codes"] is None and row["mode"] != "replay",
         )
+        if row["mode"] == "reconcile":
+            opened.reconciler = Reconciler(opened)
+        return opened
 
     async def run(self, mode: str = "delta", **options: Any) -> dict[str, Any]:
         """A whole run; its final row."""

@@ -18,6 +18,7 @@ _COPIED = (
     "codes",
     "mapping_version",
     "state",
+    "drift",
     "warnings",
     "watermark_before",
     "watermark_after",

@@ -78,6 +78,7 @@ class SyncRun(Row, table=True):
     n_skipped: int = count()
     n_rejected: int = count()
     skipped_by_reason: dict[str, Any] = document()
+    drift: dict[str, Any] | None = document(nullable=True)  # by class, of reconcile runs
     pages: int = 0
     expected_records: int | None = Field(default=None, sa_type=BigInteger, nullable=True)
     warnings: list[str] = Field(default_factory=list, sa_type=JSONB)

@@ -112,6 +112,7 @@ class Decision(msgspec.Struct, gc=False):
     status: str | None = None  # for INSERT: status of the new row; afterwards: what Mailchimp answered
     detail: str = ""
     field: str | None = None
+    drift: str | None = None  # how the audience differs although the record has not changed (reconcile runs)
     flags: int = 0
     remember: bool = True  # whether the ledger row changes
     done: bool = False  # the call was made by an earlier holder of the run: only to be remembered

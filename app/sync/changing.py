@@ -148,7 +148,8 @@ class Changer:
         if member is None or decision.outcome not in CARRIED or decision.action not in TAGGED:
             return [], []
         had = set(decision.known.tags.split(SEPARATOR)) - {""}
-        adopted = decision.known.state != "synced" or decision.action is Action.MERGE or decision.demote is not None
+        adopted = decision.known.state != "synced" or decision.action is Action.MERGE
+        adopted = adopted or decision.demote is not None or decision.drift is not None
         off = set(member.tags_off) | had if adopted else had - set(member.tags)
         on = set(member.tags) if adopted else set(member.tags) - had
         return sorted(on), sorted(off - set(member.tags))

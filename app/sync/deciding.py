@@ -10,6 +10,7 @@ from app.domain.member import Member, Skip
 from app.domain.party import Party, Refusal
 from app.domain.planning import UNKNOWN, Action, Decision, Known, Outcome, Owner, better, decide_all
 from app.sync.flight import Flight
+from app.sync.forgetting import without_erased
 from app.sync.ledger import known_of
 from app.sync.mirror import Mirror
 from app.sync.opened import OpenRun
@@ -33,7 +34,7 @@ class Decider:
     async def plan(self, page: Page) -> None:
         """Decide every record of a page and hand on what is to be written."""
         self._flight.planned(page)
-        candidates = await candidates_of(self._run, page.source.parties)
+        candidates = page.given or await candidates_of(self._run, page.source.parties)
         if page.source.refused:
             page.decisions.extend(await self._refused(page.source.refused))
         await self._go_on(page, candidates)
@@ -116,7 +117,10 @@ class Decider:
         known = await known_of(run, keys, [_hash(candidate) for candidate in candidates])
         if run.dry:
             known = self._with_dry_owners(candidates, known)
-        return decide_all(candidates, known, run.policy, run.encode)
+        decisions = decide_all(candidates, known, run.policy, run.encode)
+        if run.reconciler is not None:
+            await run.reconciler.compare(decisions)
+        return decisions
 
     def _with_dry_owners(self, candidates: Sequence[Candidate], known: dict[str, Known]) -> dict[str, Known]:
         """Nothing is remembered in a dry run, so owners of addresses seen so far are kept here."""
@@ -134,8 +138,8 @@ class Decider:
 
 
 async def candidates_of(run: OpenRun, parties: Sequence[Party]) -> list[Candidate]:
-    """What these parties become; contacts we carried that a party has no longer come as skips."""
-    candidates = [made for party in parties for made in run.mapping.members(party)]
+    """What these parties become; people who were erased, and contacts that a party has no longer, come as skips."""
+    candidates = await without_erased(run, [made for party in parties for made in run.mapping.members(party)])
     if run.mapping.per_contact and parties:
         async with run.database.transaction(run.tenant_id) as connection:
             codes = [party.code for party in parties]

@@ -8,6 +8,7 @@ import asyncpg
 import msgspec
 
 from app.db import audiences, audit, batches, consent, dead_letters, records, runs
+from app.domain.drift import ORPHAN
 from app.domain.planning import NO_RUN, SEPARATOR, Action, Decision, Known, Outcome
 from app.sync.opened import LeaseLost, OpenRun
 from app.sync.pages import Page, Position
@@ -73,6 +74,8 @@ async def remember(run: OpenRun, pages: Sequence[Page], position: Position, sett
         if not run.dry:
             await _write(run, connection, changed, number)
             await _look_again(run, connection, changed, position)
+        if run.reconciler is not None:
+            await run.reconciler.saw(connection, pages)
         await batches.settle(connection, run.tenant_id, settled)
         for page in pages:
             page.lane.after = page.source.last_key if page.source.last_key is not None else page.lane.after
@@ -146,6 +149,24 @@ async def _keep_changes(run: OpenRun, connection: asyncpg.Connection, changed: S
         len(changed),
         run.keys.seal(body, run.run_id, f"changes/{number}"),
     )
+
+
+async def keep_orphans(run: OpenRun, emails: Sequence[str]) -> None:
+    """Name the members no record stands for, in a change page of their own at the end of the run."""
+    changes = [Change("", "", email, "reported", ORPHAN, msgspec.Raw(b"{}"), ()) for email in emails]
+    number = run.row["pages"] + 1
+    if changes:
+        async with run.database.transaction(run.tenant_id) as connection:
+            await connection.execute(
+                "insert into change_page (tenant_id, run_id, page, sync_id, entries, body)"
+                " values ($1, $2, $3, $4, $5, $6) on conflict do nothing",
+                run.tenant_id,
+                run.run_id,
+                number,
+                run.sync_id,
+                len(changes),
+                run.keys.seal(encode(changes), run.run_id, f"changes/{number}"),
+            )
 
 
 def change_of(decision: Decision, dry: bool) -> Change:

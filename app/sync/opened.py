@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from app.connections.vault import TenantKeys
@@ -14,6 +14,9 @@ from app.domain.planning import Encode, Policy
 from app.sync.observing import SILENT, Observer
 from app.sync.pages import Position
 from app.sync.ports import Source, Target
+
+if TYPE_CHECKING:
+    from app.sync.reconciling import Reconciler
 
 
 class LeaseLost(Exception):
@@ -59,6 +62,7 @@ class OpenRun:
     position: Position | None
     whole: bool  # it stands for the whole stream, so its end moves the watermark
     observer: Observer = SILENT
+    reconciler: "Reconciler | None" = None
     began: float = field(default_factory=time.monotonic)
     notes: list[str] = field(default_factory=list)  # warnings of the preparation, shown with the run
     stopping: bool = False  # no new page is to be taken: cancel, or the slice is over

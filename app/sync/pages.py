@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from app.domain.member import Skip
 from app.domain.party import SourcePage
 from app.domain.planning import Decision
 
@@ -17,12 +18,13 @@ AT_ONCE = 4  # pages in one transaction, when several are complete
 
 
 class Lane(msgspec.Struct, gc=False):
-    """One span of keys (`scan`) or one sorted list of codes (`codes`, `again`), read in order by one reader.
+    """One span of keys (`scan`), or one sorted list of codes (`codes`, `again`, `recheck`) or of keys that X3 no longer
+    names (`absent`), read in order by one reader.
 
     `after` is the last key of the unbroken prefix of remembered pages: where a resumed run goes on.
     """
 
-    kind: str  # scan | codes | again
+    kind: str  # scan | codes | again | recheck | absent
     after: str | None = None
     until: str | None = None
     done: bool = False
@@ -32,13 +34,16 @@ class Position(msgspec.Struct):
     """What a resumed run needs; stored with every remembered page.
 
     `also` are codes to look at once more at the end, `again` those that are being looked at once more, `shadowed` the
-    codes of a run over codes that were skipped behind another owner.
+    codes of a run over codes that were skipped behind another owner, `gone` (key, code) of what X3 no longer names.
+    `copied`: the audience was copied for comparing.
     """
 
     lanes: list[Lane] = []
     also: list[str] = []
     again: list[str] = []
     shadowed: list[str] = []
+    gone: list[tuple[str, str]] = []
+    copied: bool = False
     measured: bool = False  # the brake has been checked
 
     def stored(self) -> str:
@@ -62,6 +67,7 @@ class Page:
     lane: Lane
     source: SourcePage
     last_of_lane: bool
+    given: Sequence[Skip] = ()  # what is to be decided when the source was not read for it
     decisions: list[Decision] = field(default_factory=list)
     open: int = 1  # one for the planning itself
     number: int = 0  # the order of planning

@@ -32,6 +32,7 @@ from app.domain.watermark import lower_bound
 from app.sync.opened import LeaseLost, OpenRun, Pace
 from app.sync.pages import restored
 from app.sync.ports import Source
+from app.sync.reconciling import Reconciler
 
 FIELDS_KEPT_SECONDS = 600
 DEFAULT_OVERLAP_SECONDS = 1020
@@ -91,6 +92,8 @@ async def open_run(opener: Opener, pace: Pace, tenant_id: UUID, row: Mapping[str
     )
     run.sync = {**run.sync, "inactive": parse_inactive(sync.inactive).document()}
     run.notes.extend(notes)
+    if row["mode"] == "reconcile" and row["codes"] is None:
+        run.reconciler = Reconciler(run)
     return run
 
 

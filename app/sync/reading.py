@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
+from app.domain.drift import DELETED
 from app.domain.keyspace import cuts, fraction
+from app.domain.member import Skip
 from app.domain.party import Party, SourcePage
 from app.sync.opened import OpenRun
 from app.sync.pages import Lane, Page, Position
@@ -14,6 +16,7 @@ from app.sync.pages import Lane, Page, Position
 SMALL = 2000  # parties; fewer are not worth several readers
 WORTH_TAKING = 4.0  # pages another reader must still have before it; taking a half costs it the page it has prefetched
 MOST_LANES = 64
+SKIPS_A_PAGE = 500
 
 
 @dataclass(slots=True)
@@ -99,8 +102,10 @@ class Reader:
     async def _read(self, lane: Lane, readers: asyncio.TaskGroup) -> None:
         if lane.kind == "codes":
             await self._read_codes(lane)
-        elif lane.kind == "again":
+        elif lane.kind in ("again", "recheck"):
             await self._read_these(lane, self._position.again)
+        elif lane.kind == "absent":
+            await self._give_absent(lane)
         else:
             await self._scan(lane)
             self._help_another(readers)
@@ -168,6 +173,17 @@ class Reader:
         left = [code for code in codes if after is None or code > after]
         async for page in self._run.source.by_codes(left):
             await self._put(lane, page)
+            if self._run.stopping:
+                return
+        await self._put(lane, SourcePage((), (), None), last=True)
+
+    async def _give_absent(self, lane: Lane) -> None:
+        """Records X3 no longer names, as pages of skips in the order of their keys."""
+        left = [Skip(key, code, DELETED, is_active=False) for key, code in sorted(self._position.gone)]
+        left = [skip for skip in left if lane.after is None or skip.key > lane.after]
+        for start in range(0, len(left), SKIPS_A_PAGE):
+            part = left[start : start + SKIPS_A_PAGE]
+            await self._pages.put(Page(lane, SourcePage((), (), part[-1].key), False, given=part))
             if self._run.stopping:
                 return
         await self._put(lane, SourcePage((), (), None), last=True)

@@ -7,11 +7,12 @@ from typing import Any
 
 from app.sync.deciding import Decider
 from app.sync.flight import Flight
-from app.sync.ledger import remember
+from app.sync.ledger import keep_orphans, remember
 from app.sync.mirror import Mirror
 from app.sync.opened import OpenRun
 from app.sync.pages import Lane, Position
 from app.sync.reading import Reader
+from app.sync.reconciling import Reconciler
 from app.sync.recovering import LeftBehind
 from app.sync.writing import Writer
 
@@ -27,9 +28,28 @@ async def carry(run: OpenRun) -> bool:
     Raises: LeaseLost, NeedsTenant, Transient, ProtocolMismatch, Halted (the worst one when several happened).
     """
     position = await _position(run)
-    if await _journey(run, position):
-        return await _look_again(run, position)
-    return False
+    if run.reconciler is not None:
+        await run.reconciler.copy_audience(position)
+    if not await _journey(run, position) or not await _look_again(run, position):
+        return False
+    return run.reconciler is None or await _find_deleted(run, run.reconciler, position)
+
+
+async def _find_deleted(run: OpenRun, reconciler: Reconciler, position: Position) -> bool:
+    """The scan is complete: ask by name for what it did not meet, let go of what X3 no longer has, report the rest."""
+    if codes := await reconciler.unseen():
+        position.again, position.lanes = list(codes), [Lane("recheck")]
+        if not await _journey(run, position):
+            return False
+    if gone := await reconciler.deleted():
+        position.gone, position.lanes = [(skip.key, skip.code) for skip in gone], [Lane("absent")]
+        if not await _journey(run, position):
+            return False
+    if not await _look_again(run, position):
+        return False
+    await keep_orphans(run, await reconciler.report_orphans())
+    await reconciler.forget()
+    return True
 
 
 async def _look_again(run: OpenRun, position: Position) -> bool:

@@ -10,7 +10,7 @@ import msgspec
 from app.db import audit
 from app.db.engine import Database
 
-HARDER = {"delta": 0, "replay": 0, "reconcile": 1, "full": 2}
+HARDER = {"delta": 0, "replay": 0, "full": 1, "reconcile": 2}  # a reconcile reads and writes all that a full run does
 
 
 class NoSuchSync(Exception):

@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from app.db import runs
+from app.db import reconciling, runs
 from app.db.engine import Database
 from app.domain.errors import InvalidDefinition
 from app.domain.schedule import in_quiet_hours, next_due, parse_schedule
@@ -28,8 +28,13 @@ async def sweep(database: Database, queue: Queue) -> tuple[int, int]:
         if not await connection.fetchval("select pg_try_advisory_xact_lock($1)", LOCK):
             return 0, 0
         due = await connection.fetch(
-            "select s.tenant_id, s.id, s.schedule, s.next_due_at, t.time_zone from sync s join tenant t"
-            " on t.id = s.tenant_id where s.enabled and s.state = 'active' and s.next_due_at <= clock_timestamp()"
+            "select s.tenant_id, s.id, s.schedule, s.next_due_at, t.time_zone,"
+            " coalesce((select max(r.finished_at) from sync_run r where r.tenant_id = s.tenant_id and r.sync_id = s.id"
+            "  and r.mode = 'reconcile' and not r.dry_run and r.state in ('succeeded', 'partially_failed')),"
+            "  s.created_at) < clock_timestamp() - make_interval(days => (s.reconcile ->> 'every_days')::int)"
+            " as compares"
+            " from sync s join tenant t on t.id = s.tenant_id"
+            " where s.enabled and s.state = 'active' and s.next_due_at <= clock_timestamp()"
             " order by s.next_due_at limit 500"
         )
         started = 0
@@ -42,7 +47,8 @@ async def sweep(database: Database, queue: Queue) -> tuple[int, int]:
 
 
 async def _start_due(database: Database, queue: Queue, sync: asyncpg.Record) -> bool:
-    """Queue the run that is due and say when the next one is; missed times become one run."""
+    """Queue the run that is due and say when the next one is; missed times become one run. Now and then it compares
+    both sides whole."""
     now = datetime.now(UTC)
     try:
         schedule = parse_schedule(sync["schedule"])
@@ -52,7 +58,8 @@ async def _start_due(database: Database, queue: Queue, sync: asyncpg.Record) -> 
             return False
         if quiet is not None:
             return False
-        row, _ = await start_run(database, sync["tenant_id"], sync["id"], mode="delta", trigger="schedule")
+        mode = "reconcile" if sync["compares"] else "delta"
+        row, _ = await start_run(database, sync["tenant_id"], sync["id"], mode=mode, trigger="schedule")
     except (NoSuchSync, SyncNotReady, InvalidDefinition) as error:
         log.warning("sync.not_started", sync_id=str(sync["id"]), error=str(error))
         return False
@@ -87,6 +94,7 @@ async def keep_house(database: Database, retention: timedelta) -> None:
 
 async def _forget_old(database: Database, tenant_id: UUID, before: datetime) -> None:
     async with database.transaction(tenant_id) as connection:
+        await reconciling.forget_old(connection, tenant_id)
         await connection.execute("delete from change_page where tenant_id = $1 and created_at < $2", tenant_id, before)
         await connection.execute(
             "delete from batch where tenant_id = $1 and created_at < least($2, clock_timestamp() - interval '1 day')",

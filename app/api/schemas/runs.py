@@ -43,7 +43,10 @@ class Progress(Answer):
 
 
 class RunPublic(Answer):
-    """`reason` says of a failed or halted run who must act. `skipped_by_reason` always has the six keys no_email,
+    """`drift` says of a reconcile run how many members were missing_in_mailchimp or changed_in_mailchimp, how many are
+    an orphan (the sync's tag, but no record), and how many records X3 no longer names (x3_absent_once, x3_deleted).
+
+    `reason` says of a failed or halted run who must act. `skipped_by_reason` always has the six keys no_email,
     mailing_prohibited, opted_out, duplicate_email, filtered and forgotten, and others as they occur."""
 
     id: UUID
@@ -56,6 +59,7 @@ class RunPublic(Answer):
     state: Literal["queued", "running", "halted", "succeeded", "partially_failed", "failed", "cancelled"]
     counts: Counts
     skipped_by_reason: dict[str, int]
+    drift: dict[str, int] | None
     progress: Progress
     warnings: list[str]
     watermark_before: datetime | None

@@ -81,9 +81,13 @@ class Brake(Request):
 
 
 class Reconcile(Request):
-    """How often both sides are compared whole; null never."""
+    """How often both sides are compared whole (null: only when asked), and which drift is repaired: the others are
+    reported only."""
 
     every_days: int | None = Field(default=7, ge=1, le=365)
+    repair: list[Literal["missing_in_mailchimp", "changed_in_mailchimp", "x3_deleted"]] = Field(
+        default=["missing_in_mailchimp", "changed_in_mailchimp", "x3_deleted"], max_length=3
+    )
 
 
 _EXAMPLE: dict[str, JsonValue] = {
