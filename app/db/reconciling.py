@@ -123,7 +123,8 @@ async def absences(connection: asyncpg.Connection, tenant_id: UUID, sync_id: UUI
     """(key, code, complete scans in a row that did not meet it), by key."""
     rows = await connection.fetch(
         "select r.key, r.code, a.scans from absence a"
-        " join record r on r.tenant_id = $1 and r.sync_id = $2 and r.key = a.key where a.tenant_id = $1 and a.sync_id = $2 and r.state <> 'skipped' order by r.key",
+        " join record r on r.tenant_id = $1 and r.sync_id = $2 and r.key = a.key"
+        " where a.tenant_id = $1 and a.sync_id = $2 and r.state <> 'skipped' order by r.key",
         tenant_id,
         sync_id,
     )
