@@ -73,7 +73,7 @@ async def _previewed(
         opener.audience(keys, target, body.audience_id, interactive=True) if target and body.audience_id else None
     )
     mapping, warnings = await _compiled(definition, audience)
-    reader = opener.source(keys, source, mapping.selection)
+    reader = opener.source(keys, source, mapping.selection, interactive=True)
     parties, refused = await _read(reader, body)
     made = [(party, item) for party in parties for item in mapping.members(party)]
     known = await _known(audience, [item for _, item in made if isinstance(item, Member)])
