@@ -78,13 +78,16 @@ class Opener:
         self.pacers = pacers
         self.gateway_hosts = gateway_hosts
 
-    def source(self, keys: TenantKeys, connection: Connection, selection: Selection) -> PartySource:
-        """One stream of a Sage X3 connection; makes no call.
+    def source(
+        self, keys: TenantKeys, connection: Connection, selection: Selection, *, interactive: bool = False
+    ) -> PartySource:
+        """One stream of a Sage X3 connection; makes no call. `interactive` calls go before those of runs.
 
         Raises:
             NeedsTenant: not an X3 connection, or its settings or credential cannot work.
         """
-        return open_source(selection=selection, facts=connection.facts, **self._sage_x3(keys, connection))
+        parts = self._sage_x3(keys, connection)
+        return open_source(selection=selection, facts=connection.facts, interactive=interactive, **parts)
 
     def invoices(
         self, keys: TenantKeys, connection: Connection, selection: InvoiceSelection, *, interactive: bool = False
