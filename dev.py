@@ -27,7 +27,7 @@ OLDEST = (3, 11)
 COMPILE = ["pip", "compile", "--universal", "--python-version", "3.11", "--no-header", "--quiet"]
 EXTRAS = ["embedded", "dev", "otel"]
 LOCKS = {
-    "requirements.lock": ["--generate-hashes"],  # for the image: what the product needs to run, and nothing else
+    "requirements.lock": ["--generate-hashes", "--extra", "otel"],  # for the image: what the product needs to run
     "constraints.txt": ["--no-annotate", "--all-extras"],  # for developers and CI
 }
 
