@@ -10,7 +10,7 @@ from datetime import datetime
 
 import structlog
 
-from app.connectors.sage_x3.failures import QueryFailed
+from app.connectors.sage_x3.failures import QueryFailed, final
 from app.connectors.sage_x3.invoice_rows import Unreadable
 from app.connectors.sage_x3.paging import prefetched
 from app.connectors.sage_x3.rest import where
@@ -56,6 +56,9 @@ class RestInvoices:
         self._pager = pager
         self._listed = set(listed)
         self._known = known
+        self._asked: set[str] = set()  # columns that conditions name
+        self._unasked: set[str] = set()  # those they must not
+        self._tried: set[str] = set()
         self._warnings = [f"{name} is not shown by {class_.name} and stays empty." for name in self._rows.missing]
         self._details = Details(pager.api, class_.name, class_.representation, key)
         self._products = Products(*products, pager, self._warn)
@@ -115,7 +118,7 @@ class RestInvoices:
             yield found
 
     async def _lanes(self) -> LaneReader:
-        lane = Lane("invoices", self._key, await self._company_condition())
+        lane = Lane("invoices", self._key, only=await self._company_condition())
         return LaneReader((lane,), {"invoices": self._class}, self._pager, self._warn)
 
     def by_codes(
@@ -139,8 +142,24 @@ class RestInvoices:
                 yield InvoicePage((), found.refused, batch[-1], tuple(invoices))
 
     async def _condition(self, kind: Kind) -> str:
-        """What lists can be asked for; the rest is compared here."""
-        return where.both(await self._company_condition(), await self._kind_condition(kind))
+        """What X3 can be asked for; the rest is compared here. Tried once: a column that has gone since is dropped."""
+        condition = where.both(await self._company_condition(), await self._kind_condition(kind))
+        if condition and condition not in self._tried:
+            try:
+                await self._pager.first(self._listing(None, condition))
+            except QueryFailed as error:
+                if self._asked.isdisjoint(error.fields):
+                    raise final(error) from None
+                self._drop(error.fields)
+                return await self._condition(kind)
+            self._tried.add(condition)
+        return condition
+
+    def _drop(self, columns: Sequence[str]) -> None:
+        self._asked.difference_update(columns)
+        self._unasked.update(columns)
+        names = ", ".join(columns)
+        self._warn(f"{self._class.name} does not show {names} any more; that condition is dropped and compared here.")
 
     async def _company_condition(self) -> str:
         column = await self._asked_for("company")
@@ -162,7 +181,10 @@ class RestInvoices:
             self._listed.update(*page.records)
         branches = self._paths[name].branches
         column = branches[0][0].name
-        return column if len(branches) == 1 and len(branches[0]) == 1 and column in self._listed else None
+        if len(branches) > 1 or len(branches[0]) > 1 or column not in self._listed - self._unasked:
+            return None
+        self._asked.add(column)
+        return column
 
     async def _whole(
         self, records: Sequence[Record], kind: Kind | None, *, with_lines: bool, within: bool
@@ -209,8 +231,11 @@ class RestInvoices:
             needed.add(self._rows.array)
         if self._known is not None:
             needed &= set(self._known)
-        self._listed.update(*records)
-        return not needed <= self._listed
+        lacking = sorted(needed - set().union(*records))
+        if self._class.details_per_row is False and lacking:
+            names = ", ".join(lacking)
+            self._warn(f"details_per_row is false, so what the list does not show stays empty: {names}.")
+        return bool(lacking) if self._class.details_per_row is None else self._class.details_per_row
 
     def _check_lines(self, records: Sequence[Record]) -> None:
         """Raises:

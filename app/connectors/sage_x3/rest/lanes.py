@@ -15,7 +15,7 @@ from app.connectors.sage_x3.rest.answers import ListPage
 from app.connectors.sage_x3.rest.listing import Listing, Pager
 from app.connectors.sage_x3.rest.paths import parse_path
 from app.connectors.sage_x3.rest.settings import RestClass, Rows
-from app.connectors.sage_x3.values import text
+from app.connectors.sage_x3.values import flag, text
 from app.domain.errors import ConnectorError, NeedsTenant, Transient
 from app.domain.party import Changes
 
@@ -23,11 +23,13 @@ _AT_ONCE = 40
 
 
 class Lane(NamedTuple):
-    """`owner` is the column of the party's code, `only` says which rows are of this stream (left out where the class
-    does not show it). A lane of persons has no owner: its parties are found in the contacts."""
+    """`owner` is the column of the party's code. `flag` names the menu that says no where a row is not of this stream;
+    it is compared here, for a menu misunderstood in `where` would lose changes silently. `only` is a condition for X3,
+    dropped where the class does not show its column. Persons have no owner: their parties are found in the contacts."""
 
     rows: Rows
     owner: str
+    flag: str | None = None
     only: str = ""
 
 
@@ -43,13 +45,13 @@ THROUGH = Through("contacts", "CCNCRM", "BPANUM")
 
 
 def lanes(stream: str, key: str) -> tuple[Lane, ...]:
-    """The lanes of a stream; the first is its own class."""
+    """The lanes of a stream; the first is its own class. Rows of other streams are harmless: nobody has their codes."""
     own: Rows = "customers" if stream == "customers" else "suppliers"
     return (
         Lane(own, key),
-        Lane("partners", "BPRNUM", "BPCFLG eq 2" if stream == "customers" else "BPSFLG eq 2"),
-        Lane("addresses", "BPANUM", "BPATYP eq 1"),
-        Lane("contacts", "BPANUM", "BPATYP eq 1"),
+        Lane("partners", "BPRNUM", "BPCFLG" if stream == "customers" else "BPSFLG"),
+        Lane("addresses", "BPANUM"),
+        Lane("contacts", "BPANUM"),
         Lane("persons", "CNTNUM"),
     )
 
@@ -121,7 +123,7 @@ class LaneReader:
 
     async def _touched(self, lane: Lane, since: datetime) -> AsyncGenerator[tuple[str, ...], None]:
         async for page in self._pager.pages(self._listing(lane, since)):
-            codes = self._codes(lane.rows, page, self._owner(lane))
+            codes = self._codes(lane.rows, page, self._owner(lane), lane.flag)
             if lane.rows != "persons":
                 yield codes
                 continue
@@ -144,7 +146,7 @@ class LaneReader:
     def _owner(self, lane: Lane) -> str:
         return _column(self._classes[lane.rows], "owner", lane.owner)
 
-    def _codes(self, rows: Rows, page: ListPage, owner: str) -> tuple[str, ...]:
+    def _codes(self, rows: Rows, page: ListPage, owner: str, flagged: str | None = None) -> tuple[str, ...]:
         """Raises:
         NeedsTenant: a row does not say whose it is: its change would be lost.
         """
@@ -152,7 +154,8 @@ class LaneReader:
             raise NeedsTenant(
                 "x3_schema", f"{self._classes[rows].name} does not show {owner}, so whose row was changed is unknown."
             )
-        return tuple(dict.fromkeys(code for record in page.records if (code := text(record[owner])) is not None))
+        concerned = (record for record in page.records if flagged is None or flag(record.get(flagged)) is not False)
+        return tuple(dict.fromkeys(code for record in concerned if (code := text(record[owner])) is not None))
 
     async def _shown(self, lane: Lane) -> Lane | None:
         """The lane as it can be read, None when it cannot: one row is asked for with the very condition of a delta."""

@@ -43,20 +43,24 @@ class Pager:
 
     async def among(self, listing: Listing, column: str, values: Sequence[str]) -> AsyncGenerator[ListPage, None]:
         """Pages of the records whose column has one of these values, beside the listing's own condition."""
-        if self._lists is not False:
-            try:
-                async for page in self.pages(
-                    replace(listing, where=where.both(listing.where, where.one_of(column, values)))
-                ):
-                    self._lists = True
-                    yield page
-                return
-            except (NeedsTenant, Transient) as error:
-                if self._lists or error.code not in ("x3_bad_request", "x3_internal", "x3_query_failed"):
-                    raise
-                self._lists = False
-        async for page in self.pages(replace(listing, where=where.both(listing.where, where.any_of(column, values)))):
+        if self._lists is None:
+            self._lists = await self._knows_lists(replace(listing, where=where.one_of(column, values)))
+        condition = (where.one_of if self._lists else where.any_of)(column, values)
+        async for page in self.pages(replace(listing, where=where.both(listing.where, condition))):
             yield page
+
+    async def _knows_lists(self, listing: Listing) -> bool:
+        try:
+            await self.first(listing)
+        except QueryFailed as error:
+            if error.kind in ("rights", "volume"):
+                raise final(error) from None
+            return False
+        except (NeedsTenant, Transient) as error:
+            if error.code not in ("x3_bad_request", "x3_internal"):
+                raise
+            return False
+        return True
 
     async def first(self, listing: Listing, count: int = 1) -> ListPage:
         """One short page. A failure inside X3 is tried again once only: what is asked for may be its cause.

@@ -1,5 +1,6 @@
 """Ping a real X3 over api1: does it let us in, what do its lists and records show, does it tell changes."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, get_args
@@ -75,7 +76,8 @@ class RestInquiry(Inquiry):
         listed = _columns(page.records)
         if page.records and key not in listed:
             raise NeedsTenant("x3_schema", f"The list of {class_.name} does not show {key}.")
-        detailed = _columns([await self._record(class_, record[key]) for record in page.records[:_DETAILED]])
+        keys = [record[key] for record in page.records[:_DETAILED]]
+        detailed = _columns(await asyncio.gather(*(self._record(class_, one) for one in keys)))
         facts = {"class": class_.name, "representation": class_.representation}
         if not page.records:
             self.passed(f"{class_.name} can be asked for; there is no record yet to see its columns.")

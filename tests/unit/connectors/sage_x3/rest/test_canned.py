@@ -43,10 +43,11 @@ async def test_ranges_and_codes_are_asked_for_in_the_where_language() -> None:
         f"{BASE}?representation=BPCUSTOMER.$query&where=BPCNUM le 'O''NEIL'&orderBy=BPCNUM&key=gt.A&count=2",
         a_list(),
     )
-    canned.put(
-        f"{BASE}?representation=BPCUSTOMER.$query&where=BPCNUM in ('B','O''NEIL')&orderBy=BPCNUM&count=2",
-        a_list(record("O'NEIL")),
-    )
+    for count in (1, 2):  # the first time it is found out whether this X3 knows `in`
+        canned.put(
+            f"{BASE}?representation=BPCUSTOMER.$query&where=BPCNUM in ('B','O''NEIL')&orderBy=BPCNUM&count={count}",
+            a_list(record("O'NEIL")),
+        )
 
     source = canned.rest(NAMES)
     assert [page.parties async for page in source.scan("A", "O'NEIL")] == []
@@ -56,10 +57,10 @@ async def test_ranges_and_codes_are_asked_for_in_the_where_language() -> None:
 
 async def test_an_x3_that_knows_no_lists_is_asked_with_or() -> None:
     canned = Canned()
-    target = BASE + "?representation=BPCUSTOMER.$query&where={}&orderBy=BPCNUM&count=2"
+    target = BASE + "?representation=BPCUSTOMER.$query&where={}&orderBy=BPCNUM&count={}"
     refusal = {"$diagnoses": [{"$severity": "error", "$message": "Syntax error"}]}
-    canned.put(target.format("BPCNUM in ('A','B')"), httpx.Response(400, json=refusal))
-    canned.put(target.format("BPCNUM eq 'A' or BPCNUM eq 'B'"), a_list(record("A"), record("B")))
+    canned.put(target.format("BPCNUM in ('A','B')", 1), httpx.Response(400, json=refusal))
+    canned.put(target.format("BPCNUM eq 'A' or BPCNUM eq 'B'", 2), a_list(record("A"), record("B")))
 
     source = canned.rest(NAMES)
     for _ in range(2):

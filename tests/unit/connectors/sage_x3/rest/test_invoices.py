@@ -208,3 +208,30 @@ async def test_a_column_that_orders_need_and_x3_hides_is_named() -> None:
 
     with pytest.raises(NeedsTenant, match=r"invoices\.status"):
         over_rest(x3)
+
+
+async def test_a_condition_on_a_column_that_is_hidden_since_is_dropped_with_a_warning() -> None:
+    x3 = fake()
+    await x3.verify()
+    one = companies_of(x3)[0]
+    expected = await everything(over_graphql(x3, one))
+    x3.state.settings.rest_list_is_narrow = True
+    reader = over_rest(x3, one)
+
+    assert await everything(reader) == expected
+    assert any("CPY" in warning for warning in reader.warnings)
+    assert any("INVTYP" in warning for warning in reader.warnings)
+    assert await reader.can_tell_changes()
+    stamp = datetime(2000, 1, 1, tzinfo=UTC)
+    found = [code async for change in over_rest(x3, one).changes(stamp) for code in change.codes]
+    assert found == x3.state.folder.invoices.keys  # the condition is gone; the filter of the sync remains
+
+
+async def test_details_may_be_forbidden_for_documents_too(x3: RestX3) -> None:
+    reader = over_rest(x3, settings={"rest": {"invoices": {"details_per_row": False}}})
+
+    found = await everything(reader)
+
+    assert x3.details == 0
+    assert not any(invoice.lines for invoice in found["others"])
+    assert any("SIVSID" in warning for warning in reader.warnings)
