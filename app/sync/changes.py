@@ -21,7 +21,8 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class FieldChange(msgspec.Struct, frozen=True):
-    """A merge field (or `language`, `tags`) of a member; `before` is None when we have never written it."""
+    """A merge field (or `language`, `tags`) of a member, or a property of an order; `before` is None when we have never
+    written it."""
 
     before: Any
     after: Any
@@ -125,7 +126,8 @@ async def _before(
     earlier = await connection.fetch(
         "select w.key, w.at, e.run_id, e.page from unnest($2::varchar[], $3::varchar[], $4::timestamptz[])"
         " as w(key, code, at) join lateral (select a.run_id, a.page from audit_event a where a.tenant_id = $1"
-        " and a.code = w.code and a.page is not null and a.at < w.at and a.action like 'member.%'"
+        " and a.code = w.code and a.page is not null and a.at < w.at"
+        " and (a.action like 'member.%' or a.action like 'order.%')"
         " order by a.seq desc limit 1) e on true",
         tenant_id,
         [entry.key for _, entry, _ in shown],
@@ -169,7 +171,7 @@ def _change(entry: _Entry, before: _Entry | None) -> RecordChange:
 def _flat(entry: _Entry) -> dict[str, Any]:
     if not entry.body:
         return {}
-    flat: dict[str, Any] = {"EMAIL": entry.email, **entry.body.get("merge_fields", {})}
+    flat: dict[str, Any] = {"EMAIL": entry.email, **entry.body.get("merge_fields", entry.body.get("order", {}))}
     if "language" in entry.body:
         flat["language"] = entry.body["language"]
     if entry.tags:
