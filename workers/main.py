@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import signal
 from collections.abc import Sequence
 from datetime import timedelta
@@ -30,6 +29,7 @@ from app.telemetry.listening import listening
 from app.telemetry.metrics import SWEPT_AT, page
 from workers import quick
 from workers.jobs import carry_run
+from workers.memory import settle_memory
 
 log = structlog.get_logger(__name__)
 HOUSE_SECONDS = 3600.0
@@ -64,15 +64,6 @@ async def serve(settings: Settings) -> None:
                 task.result()
         finally:
             await stop(settings, (worker, helper), tasks)
-
-
-def settle_memory() -> None:
-    """Modules and what else lives as long as the process: the collector need not look through it again and again.
-
-    Its thresholds stay: raising them keeps whole answers alive, see docs/benchmark.md.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 async def counted() -> bytes:

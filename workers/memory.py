@@ -1,0 +1,24 @@
+"""How a worker treats memory: what lives long is left alone, what comes and goes is kept at hand."""
+
+import contextlib
+import ctypes
+import gc
+
+# glibc, malloc.h. Either of them, once set, also ends glibc's own adjusting of both.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_KEPT_BYTES = 32 * 1024 * 1024  # glibc's own upper limit for what is not mapped anew each time
+
+
+def settle_memory() -> None:
+    """To be called once, when everything that lives as long as the process has been made.
+
+    Modules and clients are put out of the garbage collector's sight: it walked through them again and again. Its
+    thresholds stay, since raising them keeps whole answers alive (docs/benchmark.md). Answers of a megabyte come and
+    go all the time; giving each one's memory back to the system and taking it anew costs more than reading it.
+    """
+    gc.collect()
+    gc.freeze()
+    with contextlib.suppress(OSError, AttributeError):  # another C library: it has its own ways
+        library = ctypes.CDLL(None)
+        library.mallopt(_MMAP_THRESHOLD, _KEPT_BYTES)
+        library.mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)
