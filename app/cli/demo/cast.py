@@ -13,7 +13,8 @@ from app.cli.demo.expecting import Row, address_of, is_prohibited
 class Cast(NamedTuple):
     """Rows of the export as they were before the story changes them; the newcomer's are not there yet."""
 
-    leaver: Row  # unsubscribes
+    leaver: Row  # unsubscribes before anybody tells us
+    clicker: Row  # unsubscribes once Mailchimp tells us
     renamed: Row
     moved: Row  # gets another address
     retired: Row  # becomes inactive
@@ -22,7 +23,7 @@ class Cast(NamedTuple):
     @property
     def written(self) -> tuple[Row, ...]:
         """Those whose change must reach Mailchimp."""
-        return self[1:]
+        return self[2:]
 
 
 NEWCOMER: dict[str, Any] = {
@@ -42,15 +43,15 @@ HEALED: dict[str, Any] = {"code": "DEMO-BAD", "emails": ["sales@such-a-domain.te
 
 
 async def choose(x3: SageX3) -> Cast:
-    """The first who fit, in key order: the same ones until the story changes them.
+    """The first who fit, in key order.
 
     Raises:
         StoryBroken: the example folder is too small.
     """
     customers, suppliers = await x3.export("customers"), await x3.export("suppliers")
     taken = Counter(address_of(row) for row in (*customers, *suppliers))
-    found = [*islice(_ordinary(customers, taken), 4), *islice(_ordinary(suppliers, taken), 1)]
-    if len(found) < 5 or found[-1] in customers:
+    found = [*islice(_ordinary(customers, taken), 5), *islice(_ordinary(suppliers, taken), 1)]
+    if len(found) < 6 or found[-1] in customers:
         raise StoryBroken("The example has too few ordinary companies: give more --customers or --suppliers.")
     return Cast(*found)
 

@@ -11,6 +11,6 @@ async def audit(scene: Scene) -> None:
     others = truth.everybody - truth.both - {scene.leaver}
     scene.claim("members", truth.everybody, audience.members.keys())
     scene.claim("… saying what Sage X3 says", others, faithful(audience, truth) - {scene.leaver})
-    scene.claim("… unsubscribed: the person who left", {scene.leaver}, audience.with_status("unsubscribed"))
+    scene.claim("… unsubscribed: who left, and nobody else", scene.left, audience.with_status("unsubscribed"))
     scene.claim("statuses ever raised by the product", 0, await scene.world.mailchimp.upward_moves())
     scene.claim("the audit chain verifies", True, trail["ok"])

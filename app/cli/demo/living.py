@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.cli.demo.cast import NEWCOMER, Cast, choose
+from app.cli.demo.cast import NEWCOMER, Cast
 from app.cli.demo.expecting import address_of
 from app.cli.demo.running import run, told
 from app.cli.demo.scene import Scene
@@ -13,16 +13,13 @@ NEW_ADDRESS = "new.address@moved.test"
 
 
 async def leave(scene: Scene) -> None:
-    """A member unsubscribes, where members do that."""
-    cast = await choose(scene.world.x3)
-    scene.leaver = address_of(cast.leaver) or ""
-    await scene.world.mailchimp.leave(scene.house.list_id, scene.leaver)
-    scene.say(f"{scene.leaver} ({cast.leaver['name']}) has unsubscribed.")
+    """A member unsubscribes, and we are not told."""
+    await scene.unsubscribe(scene.cast.leaver)
 
 
 async def change(scene: Scene) -> None:
     """Changes of every kind, and a delta run of both syncs."""
-    cast, before = await choose(scene.world.x3), await scene.audience()
+    cast, before = scene.cast, await scene.audience()
     for stream, patch, what in _changes(cast):
         await scene.world.x3.change(stream, patch)
         scene.say(f"{patch['code']:<9} {what}")

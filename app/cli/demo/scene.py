@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from app.cli.demo.cast import Cast
 from app.cli.demo.claims import Claim
 from app.cli.demo.counting import Audience
-from app.cli.demo.expecting import Expected, Row, contents, expect
+from app.cli.demo.expecting import Expected, Row, address_of, contents, expect
 from app.cli.demo.setting_up import House
 from app.cli.demo.showing import Stage
 from app.cli.demo.world import World
@@ -47,20 +48,34 @@ class Truth(NamedTuple):
 
 @dataclass
 class Scene:
-    """The stage, the world, the tenant, what has been claimed so far, the present act. `leaver` is who unsubscribed."""
+    """The stage, the world, the tenant, what has been claimed so far, the present act, and who unsubscribed."""
 
     stage: Stage
     world: World
     house: House
+    cast: Cast
     claims: list[Claim] = field(default_factory=list)
     act: str = ""
-    leaver: str = ""
+    left: set[str] = field(default_factory=set)
 
     def claim(self, text: str, expected: Any, found: Any) -> None:
         self.claims.append(Claim(self.act, text, expected, found))
 
     def say(self, sentence: str) -> None:
         self.stage.say(sentence)
+
+    @property
+    def leaver(self) -> str:
+        """Whose record changes in Sage X3 although they have unsubscribed."""
+        return address_of(self.cast.leaver) or ""
+
+    async def unsubscribe(self, row: Row) -> str:
+        """A member unsubscribes, where members do that; their address."""
+        email = address_of(row) or ""
+        await self.world.mailchimp.leave(self.house.list_id, email)
+        self.left.add(email)
+        self.say(f"{email} ({row['name']}) has unsubscribed.")
+        return email
 
     async def truth(self) -> Truth:
         """Sage X3 as it is now."""

@@ -3,7 +3,9 @@
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
+from app.cli.demo.cast import choose
 from app.cli.demo.closing import audit
+from app.cli.demo.listening import listen
 from app.cli.demo.living import change, leave, rest
 from app.cli.demo.loading import load_customers, load_suppliers, open_house
 from app.cli.demo.refusing import refuse_and_heal
@@ -32,6 +34,7 @@ ACTS = (
     Act("A day in Sage X3", "Six records change; a run carries these, and no others.", change),
     Act("Nothing happens", "Runs with nothing to do, over the changes and over everything, write nothing.", rest),
     Act("One is refused", "Mailchimp refuses a record: it waits, is corrected in Sage X3, heals.", refuse_and_heal),
+    Act("Mailchimp tells us", "A webhook, and somebody who unsubscribes: known at once, without a run.", listen),
     Act("Invoices", "Those of one company become orders of a store, less what credit memos took back.", sell),
     Act("The books", "Consent, contents and audit after all of it.", audit),
 )
@@ -44,7 +47,7 @@ async def tell(stage: Stage, world: World) -> Scene:
         StoryBroken: something did not work at all, so that there is nothing to count.
     """
     with stage.act("Connect", "A tenant with its own key and two connections, each tried before it is used."):
-        scene = Scene(stage, world, await open_house(stage, world))
+        scene = Scene(stage, world, await open_house(stage, world), await choose(world.x3))
     for act in ACTS:
         scene.act = act.title
         with stage.act(act.title, act.what):

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from app.cli.demo import performing
+from app.cli.demo.cast import Cast
 from app.cli.demo.claims import Claim, shown, verdict
 from app.cli.demo.counting import Audience, Member
 from app.cli.demo.ending import Ending
@@ -70,7 +71,7 @@ async def test_the_exit_code_is_the_verdict(
         yield world
 
     async def tell(stage: Stage, world: World) -> Scene:
-        return Scene(stage, world, cast(House, None), [Claim("Customers", "members", 5000, found)])
+        return Scene(stage, world, cast(House, None), cast(Cast, None), [Claim("Customers", "members", 5000, found)])
 
     monkeypatch.setattr(performing, "new_world", no_world)
     monkeypatch.setattr(performing, "tell", tell)
