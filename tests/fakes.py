@@ -27,7 +27,7 @@ from app.domain.watermark import lower_bound
 from app.sync import ending
 from app.sync.opened import OpenRun, Pace
 from app.sync.pages import restored
-from app.sync.ports import Inserted, MirrorRow, NewMember, RowError
+from app.sync.ports import BulkUpdater, Inserted, MirrorRow, NewMember, RowError
 from app.sync.reconciling import Reconciler
 from app.sync.run import carry
 from app.sync.starting import start_run
@@ -273,6 +273,8 @@ class World:
         self.tenant, self.sync = uuid4(), uuid4()
         self.inactive = parse_inactive(inactive)
         self.status = status
+        self.bulk: BulkUpdater | None = None
+        self.bulk_from = 1000
         self.definition: dict[str, Any] = dict(DEFINITION)
         self.keys = TenantKeys(self.tenant, bytes(range(32)))
         self.pace = Pace(senders=3, readers=3, settle_seconds=0.2)
@@ -358,6 +360,7 @@ class World:
             restored(row["position"]),
             row["codes"] is None and row["mode"] != "replay",
         )
+        opened.bulk, opened.bulk_from = self.bulk, self.bulk_from
         if row["mode"] == "reconcile":
             opened.reconciler = Reconciler(opened)
         return opened

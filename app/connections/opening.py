@@ -12,6 +12,8 @@ from app.connections.tokens import PostgresTokenStore
 from app.connections.vault import TenantKeys, Vault
 from app.connectors.mailchimp.accounts import MailchimpAccount
 from app.connectors.mailchimp.audiences import MailchimpAudience
+from app.connectors.mailchimp.batches import Batches
+from app.connectors.mailchimp.bulk_updates import BulkUpdates
 from app.connectors.mailchimp.client import MailchimpClient
 from app.connectors.mailchimp.opening import open_client
 from app.connectors.mailchimp.stores import MailchimpStore
@@ -139,6 +141,11 @@ class Opener:
             NeedsTenant: not a Mailchimp connection, no usable credential, or the data centre is not known.
         """
         return MailchimpAudience(self._client(keys, connection, interactive=interactive), list_id)
+
+    def bulk_updates(self, keys: TenantKeys, connection: Connection, list_id: str) -> BulkUpdates:
+        """Batches of operations on one audience; makes no call. Raises as audience() does."""
+        batches = Batches(self._client(keys, connection, interactive=False), self.outbound.client())
+        return BulkUpdates(batches, list_id, oauth=connection.kind == "oauth")
 
     def store(
         self, keys: TenantKeys, connection: Connection, store_id: str, *, interactive: bool = False

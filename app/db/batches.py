@@ -18,17 +18,26 @@ class Batch(Row, table=True):
 
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "run_id"], ["sync_run.tenant_id", "sync_run.id"], ondelete="CASCADE"),
+        Index(
+            "uq_batch_bulk",
+            "tenant_id",
+            "connection_id",
+            unique=True,
+            postgresql_where=text("kind = 'bulk' and state = 'sending'"),
+        ),
         Index("ix_batch_sending", "tenant_id", "audience_id", postgresql_where=text("state = 'sending'")),
     )
 
     run_id: UUID
     fence: int = Field(sa_type=BigInteger)
     audience_id: UUID
-    kind: str  # insert | update
+    kind: str  # insert | update | bulk (a batch of operations; `vendor_id` is Mailchimp's)
     state: str = "sending"  # sending | done
     members: bytes = Field(sa_type=LargeBinary)
     sent_at: datetime = instant(default_now=True)
     done_at: datetime | None = instant(nullable=True)
+    connection_id: UUID | None = None  # of bulk ones: one is under way at a time
+    vendor_id: str | None = None
 
 
 ANNOUNCE = """
@@ -39,8 +48,8 @@ ANNOUNCE = """
 """
 ELSEWHERE = """
     select members from batch
-    where tenant_id = $1 and audience_id = $2 and state = 'sending' and kind = 'update'
-      and (run_id <> $3 or fence <> $4) and sent_at > clock_timestamp() - make_interval(secs => $5)
+    where tenant_id = $1 and audience_id = $2 and state = 'sending' and (run_id <> $3 or fence <> $4)
+      and (kind = 'bulk' or (kind = 'update' and sent_at > clock_timestamp() - make_interval(secs => $5)))
 """
 
 
@@ -111,4 +120,92 @@ async def settle_inserts(connection: asyncpg.Connection, tenant_id: UUID, run_id
         " where tenant_id = $1 and run_id = $2 and state = 'sending' and kind = 'insert'",
         tenant_id,
         run_id,
+    )
+
+
+async def announce_bulk(
+    connection: asyncpg.Connection,
+    tenant_id: UUID,
+    batch_id: UUID,
+    run_id: UUID,
+    fence: int,
+    audience_id: UUID,
+    members: bytes,
+) -> bool:
+    """As announce(), for a batch of operations on the audience's connection."""
+    made = await connection.fetchval(
+        "insert into batch (tenant_id, id, run_id, fence, audience_id, kind, state, members, connection_id)"
+        " select $1, $2, $3, $4, $5, 'bulk', 'sending', $6, connection_id from audience"
+        " where tenant_id = $1 and id = $5"
+        " and exists (select from sync_run where tenant_id = $1 and id = $3 and fence = $4 and state = 'running')"
+        " returning true",
+        tenant_id,
+        batch_id,
+        run_id,
+        fence,
+        audience_id,
+        members,
+    )
+    return bool(made)
+
+
+async def bulk_under_way(connection: asyncpg.Connection, tenant_id: UUID, audience_id: UUID) -> bool:
+    """Whether the audience's connection has a batch of operations under way. Locks the connection's row for this
+    transaction, so two announcements never overlook each other."""
+    await connection.execute(
+        "select pg_advisory_xact_lock(hashtextextended(connection_id::text, 1)) from audience"
+        " where tenant_id = $1 and id = $2",
+        tenant_id,
+        audience_id,
+    )
+    found = await connection.fetchval(
+        "select exists (select from batch b join audience a on a.tenant_id = $1 and a.id = $2"
+        " and a.connection_id = b.connection_id where b.tenant_id = $1 and b.kind = 'bulk' and b.state = 'sending')",
+        tenant_id,
+        audience_id,
+    )
+    return bool(found)
+
+
+async def note_vendor_id(connection: asyncpg.Connection, tenant_id: UUID, batch_id: UUID, vendor_id: str) -> None:
+    """Mailchimp has taken the batch."""
+    await connection.execute(
+        "update batch set vendor_id = $3 where tenant_id = $1 and id = $2", tenant_id, batch_id, vendor_id
+    )
+
+
+async def sent_at(connection: asyncpg.Connection, tenant_id: UUID, batch_id: UUID) -> datetime:
+    """When the batch was announced, by the database's clock."""
+    at: datetime = await connection.fetchval(
+        "select sent_at from batch where tenant_id = $1 and id = $2", tenant_id, batch_id
+    )
+    return at
+
+
+async def bulk_left_behind(
+    connection: asyncpg.Connection, tenant_id: UUID, audience_id: UUID, run_id: UUID, fence: int
+) -> Sequence[asyncpg.Record]:
+    """Batches of operations on this audience whose holder no longer works on them: id, vendor_id, members, sent_at."""
+    rows: Sequence[asyncpg.Record] = await connection.fetch(
+        "select b.id, b.vendor_id, b.members, b.sent_at from batch b"
+        " where b.tenant_id = $1 and b.audience_id = $2 and b.kind = 'bulk' and b.state = 'sending'"
+        " and (b.run_id <> $3 or b.fence <> $4) and not exists (select from sync_run r where r.tenant_id = $1"
+        "  and r.id = b.run_id and r.fence = b.fence and r.state = 'running' and r.lease_until > clock_timestamp())",
+        tenant_id,
+        audience_id,
+        run_id,
+        fence,
+    )
+    return rows
+
+
+async def close_bulk(connection: asyncpg.Connection, tenant_id: UUID, batch_id: UUID, *, finished: bool) -> None:
+    """Nothing of it is to come any more; a stopped one counts as single changes that may still arrive."""
+    await connection.execute(
+        "update batch set state = case when $3 then 'done' else state end, kind = case when $3 then kind else 'update'"
+        " end, sent_at = case when $3 then sent_at else clock_timestamp() end, done_at = clock_timestamp()"
+        " where tenant_id = $1 and id = $2",
+        tenant_id,
+        batch_id,
+        finished,
     )

@@ -115,6 +115,7 @@ class Decision(msgspec.Struct, gc=False):
     drift: str | None = None  # how the audience differs although the record has not changed (reconcile runs)
     flags: int = 0
     remember: bool = True  # whether the ledger row changes
+    alone: bool = False  # to be sent by a call of its own, not in a batch of operations
     done: bool = False  # the call was made by an earlier holder of the run: only to be remembered
     member_hash: bytes | None = None  # what the ledger shall hold
     warnings: list[tuple[str, str]] = []
@@ -237,6 +238,9 @@ def _decide_member(member: Member, known: Known, policy: Policy, encode: Encode,
         member_hash=member.hash,
         warnings=list(member.warnings),
     )
+    if known.reason == "forgotten" and known.member_hash is None:  # erased: consent moves with the record
+        decision.member_hash = None
+        return _skip(decision, "forgotten", known)
     if member.is_prohibited:
         return _prohibit(decision, known)
     if (rival is not NOBODY and rival.key != member.key) or (

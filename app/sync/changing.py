@@ -31,6 +31,14 @@ class Changer:
             Action.FLAG: self._flag,
         }
         await steps[decision.action](decision)
+        await self._tagged(page, decision)
+
+    async def noted(self, page: Page, decision: Decision, row: MirrorRow) -> None:
+        """An update that somebody else carried out: note the answer, close the decision (after its tags)."""
+        self._noted(decision, row)
+        await self._tagged(page, decision)
+
+    async def _tagged(self, page: Page, decision: Decision) -> None:
         on, off = self._tag_changes(decision)
         if on or off:
             await self._tagger.change(page, decision, on, off)

@@ -13,7 +13,7 @@ from app.domain.mapping import CompiledMapping
 from app.domain.planning import Encode, Policy
 from app.sync.observing import SILENT, Observer
 from app.sync.pages import Position
-from app.sync.ports import Source, Target
+from app.sync.ports import BulkUpdater, Source, Target
 
 if TYPE_CHECKING:
     from app.sync.reconciling import Reconciler
@@ -63,6 +63,8 @@ class OpenRun:
     whole: bool  # it stands for the whole stream, so its end moves the watermark
     observer: Observer = SILENT
     reconciler: "Reconciler | None" = None
+    bulk: BulkUpdater | None = None
+    bulk_from: int = 1000  # single changes waiting; from so many on a batch of operations is made
     began: float = field(default_factory=time.monotonic)
     notes: list[str] = field(default_factory=list)  # warnings of the preparation, shown with the run
     stopping: bool = False  # no new page is to be taken: cancel, or the slice is over

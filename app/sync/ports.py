@@ -3,7 +3,9 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
+from uuid import UUID
 
+from app.domain.audience import BulkAnswered as BulkAnswered
 from app.domain.audience import Inserted as Inserted
 from app.domain.audience import MirrorRow as MirrorRow
 from app.domain.audience import NewMember as NewMember
@@ -96,4 +98,30 @@ class Target(Protocol):
 
     def members(self, *, since: datetime | None, whole: bool = False) -> AsyncIterator[Sequence[MirrorRow]]:
         """All members (or those changed since), every status, 1000 a page; `whole` adds merge fields and tags."""
+        ...
+
+
+class BulkUpdater(Protocol):
+    """Changes of many known members of one audience, carried out by Mailchimp one batch at a time."""
+
+    largest: int
+
+    async def submit(self, id_: UUID, rows: Sequence[tuple[bytes, bytes]]) -> str:
+        """Hand over (hash, fragment) changes under our id; answers Mailchimp's. Raises Transient, outcome_unknown."""
+        ...
+
+    async def answers(self, vendor_id: str, rows: Sequence[bytes], *, seconds: float) -> dict[int, BulkAnswered]:
+        """Wait until it is finished; per place the member or the error. Absent places are of unknown outcome."""
+        ...
+
+    async def find(self, id_: UUID, since: datetime, operations: int) -> str | None:
+        """Mailchimp's id of the batch submitted under ours; Transient while one that may be it is being worked on."""
+        ...
+
+    async def over(self, vendor_id: str) -> bool:
+        """Whether it changes nothing any more."""
+        ...
+
+    async def cancel(self, vendor_id: str) -> None:
+        """Stop it; what was carried out stays."""
         ...

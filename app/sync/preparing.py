@@ -92,6 +92,8 @@ async def open_run(opener: Opener, pace: Pace, tenant_id: UUID, row: Mapping[str
     )
     run.sync = {**run.sync, "inactive": parse_inactive(sync.inactive).document()}
     run.notes.extend(notes)
+    if (bulk_from := loaded.target.settings.get("batch_operations_from", 1000)) is not None and not run.dry:
+        run.bulk, run.bulk_from = opener.bulk_updates(loaded.keys, loaded.target, list_id), int(bulk_from)
     if row["mode"] == "reconcile" and row["codes"] is None:
         run.reconciler = Reconciler(run)
     return run

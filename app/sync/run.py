@@ -99,6 +99,8 @@ async def _journey(run: OpenRun, position: Position) -> bool:
         for _ in range(0 if run.dry else run.pace.senders):
             helpers.start(writer.insert_batches())
             helpers.start(writer.carry_changes())
+        if run.bulk is not None and not run.dry:
+            helpers.start(writer.carry_bulk())
         helpers.start(_remember(run, flight))
         await helpers.watch(_read_and_decide(run, flight, left_behind))
         flight.outbox.drain()

@@ -17,6 +17,7 @@ from app.db import runs
 from app.domain.errors import NeedsTenant, ProtocolMismatch, Transient
 from app.sync import ending, store_syncing
 from app.sync.braking import check_brake
+from app.sync.bulking import settle_left_behind
 from app.sync.observing import SILENT, Observer
 from app.sync.opened import Halted, LeaseLost, OpenRun, Pace
 from app.sync.order_opening import open_orders
@@ -152,6 +153,7 @@ async def _members_carried(watch: "Watch", loaded: Loaded) -> tuple[OpenRun, boo
     shop = watch.shop
     run = watch.run = await open_run(shop.opener, shop.pace, watch.tenant_id, watch.row, loaded)
     run.observer = shop.observer
+    await settle_left_behind(run)
     await check_brake(run)
     return run, await carry(run)
 

@@ -10,6 +10,7 @@ import asyncpg
 from app.db import batches
 from app.domain.errors import RecordRejected, Transient
 from app.domain.planning import Action, Decision, Outcome, born
+from app.sync.bulking import BulkSender
 from app.sync.changing import Changer
 from app.sync.flight import Flight
 from app.sync.opened import LeaseLost, OpenRun
@@ -34,6 +35,11 @@ class Writer:
         self._left_behind = left_behind
         self._changer = Changer(flight)
         self._tries: dict[str, int] = {}
+
+    async def carry_bulk(self) -> None:
+        """The one sender of batches of operations, if this run has any; runs until cancelled."""
+        if self._run.bulk is not None:
+            await BulkSender(self._flight, self._changer, self._run.bulk).carry()
 
     async def insert_batches(self) -> None:
         """One sender of new members; runs until cancelled."""
