@@ -207,7 +207,8 @@ def _bound(row: Mapping[str, Any], loaded: Loaded) -> datetime | None:
         return None
     if sync.watermark_mapping_version != row["mapping_version"] or sync.watermark_settings != settings_digest(sync):
         return None
-    seconds = float(loaded.source.settings.get("delta_overlap_seconds") or DEFAULT_OVERLAP_SECONDS)
+    overlap = loaded.source.settings.get("delta_overlap_seconds")
+    seconds = DEFAULT_OVERLAP_SECONDS if overlap is None else float(overlap)
     return lower_bound(sync.watermark, timedelta(seconds=seconds))
 
 
