@@ -1,5 +1,6 @@
 """create_app(): the API with its resources and outer layers."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -19,6 +20,7 @@ from app.settings import Settings
 from app.telemetry import set_up_logging
 from app.telemetry.listening import listening
 from app.telemetry.measuring import Measuring
+from app.telemetry.tracing import end_tracing, set_up_tracing
 from app.webhooks.bell import Bell
 from app.webhooks.processing import PROCESS
 
@@ -35,12 +37,14 @@ def create_app(settings: Settings | None = None, resources: Resources | None = N
             yield
             return
         set_up_logging(settings.log_format)
+        set_up_tracing(settings.otel_exporter_otlp_endpoint, "api")
         async with open_resources(settings, interactive=True) as opened:
             equip(app, opened)
             async with listening(settings.metrics_address, lambda: metrics_page(app)):
                 log.info("api.started")
                 yield
             await app.state.bell.close()
+        await asyncio.to_thread(end_tracing)
         log.info("api.stopped")
 
     app = assemble(lifespan)

@@ -15,6 +15,7 @@ from app.http import Outbound, open_outbound
 from app.settings import Settings
 from app.sync.queue import Queue, open_redis
 from app.telemetry.counting import note_wait, watch_call
+from app.telemetry.tracing import traceparent
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ async def open_resources(settings: Settings, *, interactive: bool = False) -> As
     opener = Opener(database, vault, outbound, pacers, parse_hosts(settings.x3_oauth_host_suffix))
     try:
         await check_roles(database)
-        yield Resources(settings, database, vault, outbound, redis, Queue(redis), opener)
+        yield Resources(settings, database, vault, outbound, redis, Queue(redis, traceparent), opener)
     finally:
         await outbound.aclose()
         await database.close()

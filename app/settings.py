@@ -2,6 +2,7 @@
 
 import re
 from functools import cached_property
+from importlib.util import find_spec
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
@@ -59,6 +60,17 @@ class Settings(BaseSettings):
     def _is_address(cls, value: str) -> str:
         if value and not _ADDRESS.fullmatch(value):
             raise ValueError("MLC_METRICS_LISTEN must be host:port, such as 0.0.0.0:9090")
+        return value
+
+    @field_validator("otel_exporter_otlp_endpoint")
+    @classmethod
+    def _can_be_traced(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("must be the address of a collector, such as http://collector:4318")
+        if find_spec("opentelemetry.sdk") is None or find_spec("opentelemetry.exporter.otlp.proto.http") is None:
+            raise ValueError("traces need the extra `otel`: pip install 'ml-connector[otel]'")
         return value
 
     @field_validator("operator_key")

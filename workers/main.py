@@ -27,9 +27,11 @@ from app.telemetry import set_up_logging
 from app.telemetry.counting import EngineCounters
 from app.telemetry.listening import listening
 from app.telemetry.metrics import SWEPT_AT, page
+from app.telemetry.tracing import end_tracing, set_up_tracing
 from workers import quick
 from workers.jobs import carry_run
 from workers.memory import settle_memory
+from workers.tracing import traced
 
 log = structlog.get_logger(__name__)
 HOUSE_SECONDS = 3600.0
@@ -64,6 +66,7 @@ async def serve(settings: Settings) -> None:
                 task.result()
         finally:
             await stop(settings, (worker, helper), tasks)
+            await asyncio.to_thread(end_tracing)
 
 
 async def counted() -> bytes:
@@ -100,7 +103,7 @@ def pace_of(settings: Settings) -> Pace:
 
 def make_worker(settings: Settings, resources: Resources, shop: Workshop) -> Worker:
     """The one that carries runs."""
-    functions = [func(carry_run, name=CARRY, keep_result=0, max_tries=1)]
+    functions = [func(traced(carry_run), name=CARRY, keep_result=0, max_tries=1)]
     return _worker(settings, QUEUE, functions, settings.worker_concurrency, {"shop": shop})
 
 
@@ -179,6 +182,7 @@ def main() -> None:
     """Entry point of `python -m workers`."""
     settings = Settings()
     set_up_logging(settings.log_format)
+    set_up_tracing(settings.otel_exporter_otlp_endpoint, "worker")
     with retrying.within(settings.retry_budget_seconds, settings.retry_base_seconds):
         try:
             import uvloop  # not on every platform

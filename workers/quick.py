@@ -15,6 +15,7 @@ from app.webhooks import sweeping
 from app.webhooks.checking import CHECK
 from app.webhooks.processing import PROCESS
 from workers.jobs import check_webhook, process_webhooks, pull_audience
+from workers.tracing import traced
 
 log = structlog.get_logger(__name__)
 
@@ -26,9 +27,9 @@ LONGEST_PULL_SECONDS = 3600  # a thousand members a call
 def functions() -> list[Any]:
     """As arq wants them: one try, no results."""
     return [
-        func(process_webhooks, name=PROCESS, keep_result=0, max_tries=1),
-        func(check_webhook, name=CHECK, keep_result=0, max_tries=1),
-        func(pull_audience, name=healing.PULL, keep_result=0, max_tries=1, timeout=LONGEST_PULL_SECONDS),
+        func(traced(process_webhooks), name=PROCESS, keep_result=0, max_tries=1),
+        func(traced(check_webhook), name=CHECK, keep_result=0, max_tries=1),
+        func(traced(pull_audience), name=healing.PULL, keep_result=0, max_tries=1, timeout=LONGEST_PULL_SECONDS),
     ]
 
 

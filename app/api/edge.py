@@ -1,6 +1,7 @@
 """The outermost layer: every request gets an id, a log line, a count, and an answer whatever happens inside."""
 
 import re
+from contextlib import AbstractContextManager, nullcontext
 from time import monotonic
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import Problem, respond
 from app.telemetry.metrics import REQUEST_SECONDS, REQUESTS
+from app.telemetry.tracing import SILENT, Noted, span
 
 log = structlog.get_logger(__name__)
 
@@ -38,14 +40,15 @@ class Edge:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         exchange = _Exchange(scope, send, request_id)
-        try:
-            await self.app(scope, receive, exchange.send)
-        except Exception as error:  # the edge: nothing may leave without an answer
-            log.exception("request.failed", error=type(error).__name__)
-            if not exchange.status:
-                await respond(Problem())(scope, receive, exchange.send)
-        finally:
-            exchange.note()
+        with _spanned(scope) as noted:
+            try:
+                await self.app(scope, receive, exchange.send)
+            except Exception as error:  # the edge: nothing may leave without an answer
+                log.exception("request.failed", error=type(error).__name__)
+                if not exchange.status:
+                    await respond(Problem())(scope, receive, exchange.send)
+            finally:
+                exchange.note(noted)
 
 
 class _Exchange:
@@ -69,11 +72,16 @@ class _Exchange:
                 headers.setdefault("Cache-Control", "no-store")
         await self._send(message)
 
-    def note(self) -> None:
-        """One line and one count per request, by route template: paths may hold secrets."""
+    def note(self, noted: Noted) -> None:
+        """One line, one count and one span per request, by route template: paths may hold secrets."""
         route = _template(self.scope)
         seconds = monotonic() - self._started
         method = self.scope["method"] if self.scope["method"] in _METHODS else "OTHER"
+        noted.rename(f"{method} {route}")
+        noted.note(http__request__method=method, http__route=route, http__response__status_code=self.status or 499)
+        noted.note(mlc__request_id=self._request_id)
+        if self.status >= 500:
+            noted.fail(str(self.status))
         REQUESTS.labels(method, route, self.status or 499).inc()
         REQUEST_SECONDS.labels(method, route).observe(seconds)
         if route in _QUIET_ROUTES and self.status < 400:
@@ -91,6 +99,13 @@ class _Exchange:
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def _spanned(scope: Scope) -> AbstractContextManager[Noted]:
+    """The request's span; what is asked every few seconds has none."""
+    if scope["path"] in _QUIET_ROUTES:
+        return nullcontext(SILENT)
+    return span("request", "server", Headers(scope=scope).get("traceparent"))
 
 
 def _template(scope: Scope) -> str:

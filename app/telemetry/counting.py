@@ -5,7 +5,7 @@ from time import monotonic
 from typing import Protocol
 from uuid import UUID
 
-from app.telemetry import metrics
+from app.telemetry import metrics, tracing
 
 
 class _Call(Protocol):
@@ -20,12 +20,15 @@ class _Call(Protocol):
 
 
 def watch_call(call: _Call) -> Callable[[str], None]:
-    """Count a vendor's call and time it; satisfies app.http.watching.Watch."""
+    """Count a vendor's call, time it and trace it; satisfies app.http.watching.Watch."""
     started_at = monotonic()
+    end_span = tracing.watch_call(call.vendor, call.method, call.route)
 
     def ended(outcome: str) -> None:
         metrics.VENDOR_REQUESTS.labels(call.vendor, call.method, call.route, outcome).inc()
         metrics.VENDOR_SECONDS.labels(call.vendor, call.method, call.route).observe(monotonic() - started_at)
+        if end_span is not None:
+            end_span(outcome)
 
     return ended
 

@@ -9,6 +9,8 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from app.telemetry.tracing import add_trace_ids
+
 # Each pair: what must not be written, and what is written instead.
 _REDACTIONS = (
     (re.compile(r"mlc_[A-Za-z0-9]{4,40}_[A-Za-z0-9_-]+"), "mlc_[redacted]"),
@@ -58,6 +60,7 @@ def set_up_logging(log_format: str = "json", level: int = logging.INFO) -> None:
     """Send structlog and the standard library's loggers through the same processors to standard error."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        add_trace_ids,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

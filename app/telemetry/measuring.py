@@ -54,9 +54,11 @@ select tenant_id::text, id::text, system, state,
   from connection
 """
 WAITING = """
-select (select extract(epoch from clock_timestamp() - min(created_at)) from webhook_event where state = 'received') as lag,
+select (select extract(epoch from clock_timestamp() - min(created_at))
+          from webhook_event where state = 'received') as lag,
        (select count(*) from webhook_event where state = 'received') as events,
-       (select extract(epoch from clock_timestamp() - min(created_at)) from erasure where finished_at is null) as erasure
+       (select extract(epoch from clock_timestamp() - min(created_at))
+          from erasure where finished_at is null) as erasure
 """
 
 
