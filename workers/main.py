@@ -14,7 +14,6 @@ from redis import exceptions as redis_errors
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
-from app.connections.tending import Tending
 from app.connectors import retrying
 from app.resources import Resources, open_resources
 from app.settings import Settings
@@ -28,7 +27,7 @@ from app.telemetry.counting import EngineCounters
 from app.telemetry.listening import listening
 from app.telemetry.metrics import SWEPT_AT, page
 from app.telemetry.tracing import end_tracing, set_up_tracing
-from workers import quick
+from workers import quick, tending
 from workers.jobs import carry_run
 from workers.memory import settle_memory
 from workers.tracing import traced
@@ -55,7 +54,8 @@ async def serve(settings: Settings) -> None:
             asyncio.create_task(sweep_for_ever(settings, resources)),
             asyncio.create_task(keep_house_for_ever(settings, resources)),
             asyncio.create_task(quiet_stores_for_ever(settings, resources)),
-            asyncio.create_task(tend_for_ever(settings, resources)),
+            asyncio.create_task(tending.finish_sign_ins_for_ever(settings, resources)),
+            asyncio.create_task(tending.keep_tokens_for_ever(settings, resources)),
             asyncio.create_task(shop.draining.wait()),
         ]
         log.info("worker.started", concurrency=settings.worker_concurrency)
@@ -166,16 +166,6 @@ async def keep_house_for_ever(settings: Settings, resources: Resources) -> None:
         except Exception:
             log.exception("house.failed")
         await asyncio.sleep(jitter(HOUSE_SECONDS))
-
-
-async def tend_for_ever(settings: Settings, resources: Resources) -> None:
-    tending = Tending(resources.opener, idle_days=settings.x3_warm_days)
-    while True:
-        try:
-            await tending.round()
-        except Exception:
-            log.exception("tending.failed")
-        await asyncio.sleep(jitter(settings.sweep_seconds))
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ from app.db.engine import driver_connection
 router = APIRouter(prefix="/v1/tenants/{tenant_id}/connections", tags=["connections"])
 public = APIRouter(tags=["sign-in"])
 
+PATIENCE_SECONDS = {"GET": 25.0, "POST": 8.0}  # of a person at a browser; of a vendor's server
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _ENDS: dict[int | str, dict[str, Any]] = {
     202: {"model": SignInPublic, "description": "The vendor is not ready; the sign-in is completed by itself"},
@@ -120,4 +121,5 @@ async def _returned(request: Request, resources: ResourcesDep, system: str) -> R
         fields = await callback_fields(request)
     except BadRequest as problem:
         return page(request, Outcome("incomplete", problem.detail))
-    return page(request, await answered(resources.opener, system, fields))
+    patience = PATIENCE_SECONDS[request.method]
+    return page(request, await answered(resources.opener, system, fields, patience=patience))

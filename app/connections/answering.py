@@ -3,16 +3,14 @@
 Nobody is logged in when a callback comes: all it proves is that it knows a state we gave to a key of the tenant.
 """
 
-import asyncio
 import re
-from collections.abc import Coroutine, Mapping
-from typing import Any
+from collections.abc import Mapping
 from uuid import UUID
 
 import asyncpg
-import structlog
 
 from app.connections.authorizing import hash_of
+from app.connections.crowds import for_each, to_the_end
 from app.connections.granting import Reply
 from app.connections.opening import Opener
 from app.connections.signing_in import Outcome, SignIn
@@ -20,17 +18,14 @@ from app.connectors.mailchimp import oauth
 from app.connectors.sage_x3 import authorise
 from app.db import oauth_states
 
-log = structlog.get_logger(__name__)
-
 _STATE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
-_unfinished: set[asyncio.Task[Any]] = set()
-
 _UNKNOWN = Outcome("unknown", "This sign-in is not known, or it was answered already. Start it again if it is needed.")
 _INCOMPLETE = Outcome("incomplete", "The answer holds neither a code nor a reason.")
 
 
-async def answer(opener: Opener, system: str, fields: Mapping[str, str]) -> Outcome:
-    """What a callback says, taken at its word at most once.
+async def answer(opener: Opener, system: str, fields: Mapping[str, str], *, patience: float) -> Outcome:
+    """What a callback says, taken at its word at most once. A verification that takes more seconds than `patience`
+    goes on without whoever waits.
 
     Its work goes on when the caller hangs up: a code that is spent, with tokens that are not stored, is lost.
     """
@@ -52,7 +47,7 @@ async def answer(opener: Opener, system: str, fields: Mapping[str, str]) -> Outc
     if row is None:
         return _UNKNOWN
     reply = None if refusal is not None or code is None else Reply(code, fields.get("endpoint"))
-    return await _to_the_end(SignIn(opener, keys, row).answered(reply))
+    return await to_the_end(SignIn(opener, keys, row, patience).answered(reply))
 
 
 async def look_again(opener: Opener) -> int:
@@ -60,25 +55,13 @@ async def look_again(opener: Opener) -> int:
     async with opener.database.system() as connection:
         due = await oauth_states.due(connection)
         await oauth_states.forget_old(connection)
-    for each in due:
-        try:
-            await _look(opener, each)
-        except Exception:  # the edge of a job: one tenant's trouble is not another one's
-            log.exception("authorization.not_looked_at", tenant_id=str(each["tenant_id"]))
+
+    async def look(each: asyncpg.Record) -> None:
+        keys = opener.vault.tenant(each["tenant_id"], each["data_key"], each["data_key_id"])
+        async with opener.database.transaction(each["tenant_id"]) as connection:
+            row = await oauth_states.claim(connection, each["tenant_id"], each["id"])
+        if row is not None:
+            await to_the_end(SignIn(opener, keys, row).again())
+
+    await for_each(due, look)
     return len(due)
-
-
-async def _look(opener: Opener, each: asyncpg.Record) -> None:
-    keys = opener.vault.tenant(each["tenant_id"], each["data_key"], each["data_key_id"])
-    async with opener.database.transaction(each["tenant_id"]) as connection:
-        row = await oauth_states.claim(connection, each["tenant_id"], each["id"])
-    if row is not None:
-        await _to_the_end(SignIn(opener, keys, row).again())
-
-
-async def _to_the_end(work: Coroutine[Any, Any, Outcome]) -> Outcome:
-    """Finish `work` even when whoever waits for it is cancelled."""
-    task = asyncio.create_task(work)
-    _unfinished.add(task)
-    task.add_done_callback(_unfinished.discard)
-    return await asyncio.shield(task)

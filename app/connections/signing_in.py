@@ -8,6 +8,7 @@ import asyncpg
 import msgspec
 import structlog
 
+from app.connections.crowds import to_the_end
 from app.connections.granting import Grant, Reply, application_of, keep, obtain
 from app.connections.opening import Opener, open_credential
 from app.connections.vault import TenantKeys
@@ -18,6 +19,7 @@ from app.db.connections import Connection
 from app.db.engine import driver_connection
 from app.db.rows import find
 from app.domain.errors import ConnectorError, NeedsTenant, ProtocolMismatch, Transient
+from app.domain.verification import Verification
 
 log = structlog.get_logger(__name__)
 
@@ -43,8 +45,9 @@ _EXPIRED = Outcome("expired", "This sign-in took too long and is no longer valid
 class SignIn:
     """One sign-in that has been answered."""
 
-    def __init__(self, opener: Opener, keys: TenantKeys, row: asyncpg.Record) -> None:
-        self.opener, self.keys, self.row = opener, keys, row
+    def __init__(self, opener: Opener, keys: TenantKeys, row: asyncpg.Record, patience: float | None = None) -> None:
+        """`patience`: how many seconds whoever waits for the outcome lets the verification take."""
+        self.opener, self.keys, self.row, self._patience = opener, keys, row, patience
         self.tenant_id: UUID = row["tenant_id"]
 
     async def answered(self, reply: Reply | None) -> Outcome:
@@ -115,12 +118,20 @@ class SignIn:
         if self.row["phase"] == "granted" and (connection.state == "ok" or self.row["too_late"]):
             await self._drop()
             return Outcome("connected", f"{name} is connected.")
-        result = await verify_connection(self.opener, self.keys, connection, actor=self.row["actor"])
+        try:
+            result = await to_the_end(self._verified(connection), self._patience)
+        except TimeoutError:
+            return Outcome("waiting", f"You are signed in at {name}. The connection is still being verified.")
         if result.ok:
-            await self._drop()
             return Outcome("connected", f"{name} is connected. You can close this window.")
         failed = next((check.detail for check in result.checks if not check.ok), "")
         return Outcome("attention", f"You are signed in at {name}, but the connection does not work yet: {failed}")
+
+    async def _verified(self, connection: Connection) -> Verification:
+        result = await verify_connection(self.opener, self.keys, connection, actor=self.row["actor"])
+        if result.ok:
+            await self._drop()
+        return result
 
     async def _hold(self, error: Transient, reply: Reply) -> Outcome:
         """Keep the code until Sage is ready. Nothing is to be done for it by anybody but the approver."""

@@ -9,7 +9,8 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from app.connections.opening import Opener
+from app.connections.crowds import for_each
+from app.connections.opening import Opener, open_credential
 from app.connections.vault import TenantKeys
 from app.db import audit, connections
 from app.db.connections import Connection
@@ -26,28 +27,28 @@ async def keep_warm(opener: Opener, *, idle_days: float) -> int:
     comes second finds a new pair and leaves it."""
     async with opener.database.system() as connection:
         idle = await connections.idle_gateways(connection, idle_days)
-    for each in idle:
-        try:
-            keys = opener.vault.tenant(each["tenant_id"], each["data_key"], each["data_key_id"])
-            await _renew(opener, keys, each["tenant_id"], each["id"])
-        except Exception:  # the edge of a job: one tenant's trouble is not another one's
-            log.exception("token.not_kept_warm", tenant_id=str(each["tenant_id"]), connection_id=str(each["id"]))
+
+    async def renew(each: asyncpg.Record) -> None:
+        keys = opener.vault.tenant(each["tenant_id"], each["data_key"], each["data_key_id"])
+        async with opener.database.session(each["tenant_id"]) as db:
+            row = await find(db, Connection, each["tenant_id"], each["id"])
+        if row is not None and row.facts.get("token_renewed_at") == each["renewed_at"]:
+            await _renew(opener, keys, row)
+
+    await for_each(idle, renew)
     return len(idle)
 
 
-async def _renew(opener: Opener, keys: TenantKeys, tenant_id: UUID, connection_id: UUID) -> None:
-    async with opener.database.session(tenant_id) as db:
-        row = await find(db, Connection, tenant_id, connection_id)
-    if row is None:
-        return
+async def _renew(opener: Opener, keys: TenantKeys, row: Connection) -> None:
+    seen = open_credential(keys, row.id, row.credential).get("access_token")
     try:
-        await opener.gateway(keys, row).keep_alive()
+        await opener.gateway(keys, row).keep_alive(seen)
     except ConnectorError as error:
-        log.warning("token.not_renewed", connection_id=str(connection_id), code=error.code)
+        log.warning("token.not_renewed", connection_id=str(row.id), code=error.code)
         if isinstance(error, NeedsTenant):
             await _lost(opener, row, error)
     else:
-        log.info("token.kept_warm", connection_id=str(connection_id))
+        log.info("token.kept_warm", connection_id=str(row.id))
 
 
 async def _lost(opener: Opener, row: Connection, error: NeedsTenant) -> None:

@@ -41,7 +41,8 @@ select exists (select from connection c join sync s on s.tenant_id = c.tenant_id
 _RENEWED = "coalesce((c.facts->>'token_renewed_at')::timestamptz, c.created_at)"
 _ENDS = "(c.facts->>'refresh_token_expires_at')::timestamptz"
 _GATEWAYS = """
-select c.tenant_id, c.id, c.facts->>'refresh_token_expires_at' as ends, t.data_key, t.data_key_id
+select c.tenant_id, c.id, t.data_key, t.data_key_id,
+       c.facts->>'token_renewed_at' as renewed_at, c.facts->>'refresh_token_expires_at' as ends
   from connection c join tenant t on t.id = c.tenant_id
  where c.kind = 'graphql_oauth' and c.state <> 'needs_authorization' and t.data_key <> ''
 """

@@ -67,10 +67,12 @@ class GatewayAuth(httpx.Auth):
             tokens = await asyncio.shield(self._renewal)
         return tokens.access_token
 
-    async def keep_alive(self) -> None:
-        """Renew now, whatever the clock says: an idle connection's refresh token dies after 30 days."""
-        tokens = self._tokens or await self._store.load()
-        await self._token(refused=tokens.access_token)
+    async def keep_alive(self, seen: str | None = None) -> None:
+        """Renew now, whatever the clock says: an idle connection's refresh token dies after 30 days.
+
+        `seen` is the access token that the caller found too old; when there is another one by now, it is left alone.
+        """
+        await self._token(refused=seen or (self._tokens or await self._store.load()).access_token)
 
     async def _renew(self, refused: str | None) -> Tokens:
         async with self._store.exclusive() as lease:

@@ -31,12 +31,13 @@ def balanced(run: dict[str, Any]) -> bool:
 class TestTokensOfThreeSeconds:
     @pytest.fixture
     def options(self) -> Options:
-        x3 = Settings(access_token_seconds=3, page_latency_seconds=0.5)
+        x3 = Settings(access_token_seconds=3)
         return Options(customers=120, suppliers=1, invoices=0, shares=CLEAN, x3=x3)
 
     async def test_a_run_outlives_many_of_them(self, stage: Stage) -> None:
         source, target = await two_ends(stage, settings={"page_size": 10})
         sync = await stage.sync(source, target)
+        await stage.x3("PATCH", "settings", {"page_latency_seconds": 0.5})
         before = await stage.asked("token.refresh_token")
 
         run = await stage.work(await stage.start(sync["id"]))
@@ -84,6 +85,8 @@ async def test_access_revoked_at_sage_in_mid_run_pauses_and_catches_up_after_a_n
     assert await stage.asked("token.refresh_token") - before == 1  # readers and writers, and one question
     await stage.execute("update sync set next_due_at = now()")
     assert await stage.sweep() == 0  # paused
+    later = "null" if schedule["kind"] == "manual" else "now() + interval '1 hour'"
+    await stage.execute(f"update sync set next_due_at = {later}")
 
     await stage.x3("PATCH", "settings", {"page_latency_seconds": 0})
     await stage.sign_in(source)

@@ -7,13 +7,14 @@ from uuid import UUID
 
 import pytest
 
-from app.connections.tending import Tending
 from app.connections.tokens import PostgresTokenStore
 from app.connections.warming import keep_warm, look_for_ends
+from app.db import connections
 from app.db.connections import Connection
 from app.db.tenants import Tenant
 from app.domain.errors import NeedsTenant, Transient
 from tests.integration.oauth.conftest import Stage
+from workers import tending
 
 pytestmark = pytest.mark.integration
 
@@ -121,15 +122,29 @@ async def test_a_renewal_ends_the_alert_and_the_next_end_raises_another(stage: S
     assert await look_for_ends(stage.resources.opener) == 1
 
 
-async def test_a_worker_does_all_of_it_on_its_rounds(stage: Stage, connected: str) -> None:
+async def test_a_worker_does_all_of_it_by_itself_and_survives_a_lost_database(
+    stage: Stage, connected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await aged(stage, 8, 4)
-    tending = Tending(stage.resources.opener, idle_days=7)
+    monkeypatch.setattr(tending, "WARM_SECONDS", 0.05)
+    opener, rounds = stage.resources.opener, 0
+    real = connections.idle_gateways
 
-    await tending.round()
-    await aged(stage, 8, 4)
-    await tending.round()  # within the hour: the tokens are left alone
+    async def lost_at_first(*given: Any) -> Any:
+        nonlocal rounds
+        rounds += 1
+        if rounds == 1:
+            raise OSError("the database is gone")
+        return await real(*given)
+
+    monkeypatch.setattr(connections, "idle_gateways", lost_at_first)
+    worker = asyncio.create_task(tending.keep_tokens_for_ever(stage.resources.settings, stage.resources))
+    while rounds < 4:
+        await asyncio.sleep(0.01)
+    worker.cancel()
 
     assert await stage.asked("token.refresh_token") == 1
+    assert await keep_warm(opener, idle_days=7) == 0
 
 
 async def store_of(stage: Stage, connection: str) -> PostgresTokenStore:
