@@ -123,17 +123,19 @@ class Decider:
         return decisions
 
     def _with_dry_owners(self, candidates: Sequence[Candidate], known: dict[str, Known]) -> dict[str, Known]:
-        """Nothing is remembered in a dry run, so owners of addresses seen so far are kept here."""
+        """Nothing is remembered in a dry run, so the owners that earlier pages found are kept here."""
         seen = self._flight.seen_dry
+        owners: dict[bytes, Owner] = {}
         for candidate in candidates:
             if isinstance(candidate, Skip) or candidate.is_prohibited:
                 continue
-            owner = seen.setdefault(candidate.hash, candidate.key)
-            before = known.get(candidate.key, UNKNOWN)
-            if owner != candidate.key and before.owner is None:
-                rival = Owner(owner, True, self._run.run_id)
-                if not better(candidate.key, candidate.is_active, rival):
-                    known[candidate.key] = msgspec.structs.replace(before, owner=rival)
+            rival, before = seen.get(candidate.hash), known.get(candidate.key, UNKNOWN)
+            if rival is not None and rival.key != candidate.key and before.owner is None:
+                known[candidate.key] = msgspec.structs.replace(before, owner=rival)
+            best = owners.get(candidate.hash, rival)
+            if best is None or better(candidate.key, candidate.is_active, best):
+                owners[candidate.hash] = Owner(candidate.key, candidate.is_active, self._run.run_id)
+        seen.update(owners)
         return known
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from uuid import UUID
 
-from app.domain.planning import Action, Decision
+from app.domain.planning import Action, Decision, Owner
 from app.sync.opened import OpenRun
 from app.sync.outbox import BatchSize, Outbox, Row
 from app.sync.pages import InOrder, Page, Position
@@ -25,7 +25,7 @@ class Flight:
         self.outbox = Outbox(BatchSize(run.audience_id), run.pace.senders)
         self.changes: asyncio.Queue[Row] = asyncio.Queue()
         self.slots = asyncio.Semaphore(pages_at_once)
-        self.seen_dry: dict[bytes, str] = {}  # dry runs write no ledger: who owns an address so far
+        self.seen_dry: dict[bytes, Owner] = {}  # dry runs write no ledger: who owns an address so far
         self._held: dict[bytes, list[Page]] = {}  # by address, in the order of planning
         self._planned = 0
         self._released: set[bytes] = set()
