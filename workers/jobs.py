@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from app.privacy.erasing import erase
 from app.resources import Resources
 from app.sync.healing import heal
 from app.sync.working import work
@@ -41,3 +42,10 @@ async def pull_audience(ctx: dict[str, Any], tenant_id: str, audience_id: str) -
     resources: Resources = ctx["resources"]
     every_seconds = resources.settings.mirror_pull_minutes * 60
     await heal(resources.opener, UUID(tenant_id), UUID(audience_id), every_seconds=every_seconds)
+
+
+async def erase_person(ctx: dict[str, Any], tenant_id: str, erasure_id: str) -> None:
+    """Carry an erasure as far as possible."""
+    resources: Resources = ctx["resources"]
+    settle_seconds = resources.settings.settle_seconds
+    await erase(resources.opener, UUID(tenant_id), UUID(erasure_id), settle_seconds=settle_seconds)

@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 from arq.worker import func
 
+from app.privacy import erasing
 from app.resources import Resources
 from app.settings import Settings
 from app.sync import healing
@@ -14,7 +15,7 @@ from app.sync.sweeping import jitter
 from app.webhooks import sweeping
 from app.webhooks.checking import CHECK
 from app.webhooks.processing import PROCESS
-from workers.jobs import check_webhook, process_webhooks, pull_audience
+from workers.jobs import check_webhook, erase_person, process_webhooks, pull_audience
 from workers.tracing import traced
 
 log = structlog.get_logger(__name__)
@@ -29,6 +30,7 @@ def functions() -> list[Any]:
     return [
         func(traced(process_webhooks), name=PROCESS, keep_result=0, max_tries=1),
         func(traced(check_webhook), name=CHECK, keep_result=0, max_tries=1),
+        func(traced(erase_person), name=erasing.ERASE, keep_result=0, max_tries=1),
         func(traced(pull_audience), name=healing.PULL, keep_result=0, max_tries=1, timeout=LONGEST_PULL_SECONDS),
     ]
 
@@ -47,6 +49,9 @@ async def sweep(settings: Settings, resources: Resources) -> int:
     """One round: how many jobs were rung for."""
     database, ring = resources.database, resources.queue.ring_for
     rung = await sweeping.sweep(database, ring, check_every_seconds=settings.webhook_check_minutes * 60)
+    for place in await erasing.due(resources.opener):
+        await ring(erasing.ERASE, *place)
+        rung += 1
     for place in await healing.due(database, settings.mirror_pull_minutes * 60):
         await ring(healing.PULL, *place)
         rung += 1

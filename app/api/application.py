@@ -18,6 +18,7 @@ from app.api import (
     connections,
     consent,
     dead_letters,
+    erasures,
     health,
     hooks,
     mappings,
@@ -55,6 +56,7 @@ _GUARDED = (
     webhooks.router,
     webhook_events.router,
     consent.router,
+    erasures.router,
 )
 
 

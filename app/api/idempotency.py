@@ -21,6 +21,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.api.problems import Conflict, Invalid, NotFound
 from app.connections.vault import CannotOpen, TenantKeys
 from app.db.engine import Database
+from app.db.idempotency import BODY, row_of
 
 KeyHeader = Annotated[
     str | None,
@@ -31,7 +32,6 @@ KeyHeader = Annotated[
 ]
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 LEASE_SECONDS = 60
-FIELD = "idempotency_key.body"
 
 KeysOf = Callable[[str | None], Awaitable[TenantKeys]]
 
@@ -88,14 +88,14 @@ class Claim:
             "status": response.status_code,
             "type": response.media_type,
             "location": headers.get("location"),
-            "body": keys.seal(kept, _row(self.place), FIELD),
+            "body": keys.seal(kept, _row(self.place), BODY),
         }
         if (await (await db.connection()).execute(_KEEP, values)).rowcount != 1:
             raise Conflict("The request took so long that it was started again.", code="idempotency_lost")
 
 
 def _row(place: dict[str, object]) -> bytes:
-    return hashlib.sha256(f"{place['scope']}\x00{place['key']}".encode()).digest()
+    return row_of(str(place["scope"]), str(place["key"]))
 
 
 @asynccontextmanager
@@ -149,7 +149,7 @@ async def _answered_before(
         return Conflict(detail, code="idempotency_running", headers={"Retry-After": "1"})
     try:
         keys = await keys_of(known["location"])
-        kept = msgspec.json.decode(keys.open(known["body"], _row(place), FIELD), type=_Kept)
+        kept = msgspec.json.decode(keys.open(known["body"], _row(place), BODY), type=_Kept)
     except (CannotOpen, NotFound):  # the tenant was deleted since
         return Conflict("The first answer to this key can no longer be read.", code="idempotency_gone")
     headers = {**kept.headers, "Idempotency-Replayed": "true"}

@@ -12,6 +12,7 @@ from sqlmodel import col, select
 from app.api.answers import answer
 from app.api.deps import Access, ObjectId, Viewing
 from app.api.paging import Page, PagingQuery
+from app.api.persons import person_events
 from app.api.presenting_runs import present_fields
 from app.api.problems import NotFound
 from app.api.schemas.records import RecordPublic, TimelineEvent
@@ -28,9 +29,13 @@ EmailQuery = Annotated[str | None, Query(min_length=3, max_length=320, pattern=r
 State = Literal["synced", "skipped", "rejected"]
 
 
+def _email(keys: TenantKeys, row: Record) -> str | None:
+    return keys.open(row.email, row.sync_id, "record.email").decode() if row.email is not None else None
+
+
 def _public(keys: TenantKeys) -> Callable[[Record], RecordPublic]:
     def present(row: Record) -> RecordPublic:
-        email = keys.open(row.email, row.sync_id, "record.email").decode() if row.email is not None else None
+        email = _email(keys, row)
         return RecordPublic(
             id=row.id,
             sync_id=row.sync_id,
@@ -81,11 +86,15 @@ async def list_records(
 
 @router.get("/{id}/timeline", response_model=Page[TimelineEvent], summary="Explain a record")
 async def read_timeline(access: Viewing, record_id: ObjectId) -> Response:
-    """Everything that ever happened to it on one page, newest last."""
+    """Everything that ever happened to it and to the person behind it on one page, newest last."""
     row = await _record(access, record_id)
+    email = _email(access.keys, row)
     async with access.resources.database.transaction(access.tenant_id) as connection:
         events = await timeline(connection, access.keys, access.tenant_id, row.sync_id, row.key, row.code)
-    return answer(Page(items=[_event(event) for event in events], next_cursor=None))
+        runs = {event.run_id for event in events}
+        about = await person_events(connection, access.keys, access.tenant_id, email, runs) if email else []
+    items = sorted([*map(_event, events), *about], key=lambda event: event.at)
+    return answer(Page(items=items, next_cursor=None))
 
 
 async def _record(access: Access, record_id: UUID) -> Record:

@@ -160,6 +160,20 @@ async def append(connection: asyncpg.Connection, tenant_id: UUID, events: Sequen
     )
 
 
+async def of_person(
+    connection: asyncpg.Connection, tenant_id: UUID, subject: bytes, *, limit: int
+) -> Sequence[asyncpg.Record]:
+    """The newest events about a person that belong to no record: webhooks, erasures."""
+    rows: Sequence[asyncpg.Record] = await connection.fetch(
+        "select at, action, actor, reason, detail from audit_event"
+        " where tenant_id = $1 and subject = $2 and code is null order by seq desc limit $3",
+        tenant_id,
+        subject,
+        limit,
+    )
+    return rows
+
+
 async def verify_chain(connection: asyncpg.Connection, tenant_id: UUID) -> Verdict:
     """Walk a tenant's chain from its oldest kept event to its head, inside the caller's transaction.
 

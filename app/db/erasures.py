@@ -21,7 +21,7 @@ class Erasure(Row, table=True):
 
     state: queued, erasing, settling (one more pass when what was on its way has landed), waiting (a vendor cannot be
     reached; `reason` says why, it is tried again), done. `watched` are the runs that were under way when the person
-    was suppressed, as [run id, fence].
+    was suppressed, as {id, fence}.
     """
 
     __table_args__ = (

@@ -1,5 +1,6 @@
 """Idempotency keys: the first answer to a POST, for 24 hours."""
 
+import hashlib
 from datetime import datetime
 from uuid import UUID
 
@@ -7,6 +8,14 @@ from sqlalchemy import LargeBinary
 from sqlmodel import Field, SQLModel
 
 from app.db.base import instant
+
+BODY = "idempotency_key.body"
+"""The vault field under which a kept answer is sealed; its row is row_of()."""
+
+
+def row_of(scope: str, key: str) -> bytes:
+    """What a kept answer is bound to."""
+    return hashlib.sha256(f"{scope}\x00{key}".encode()).digest()
 
 
 class IdempotencyKey(SQLModel, table=True):

@@ -122,7 +122,7 @@ async def _drop_erased(connection: asyncpg.Connection, tenant_id: UUID, events: 
     """What is said of people who were erased is not kept."""
     named = {d for event in events for d in (event.row["subject"], event.row["former_subject"]) if d is not None}
     erased = await suppression.among(connection, tenant_id, list(named)) if named else set()
-    gone = [e for e in events if {e.row["subject"], e.row["former_subject"]} & erased] if erased else []
+    gone = [e for e in events if e.row["body"] is None or {e.row["subject"], e.row["former_subject"]} & erased]
     for event in gone:
         event.outcome = "forgotten"
     await webhooks.drop_bodies(connection, tenant_id, [event.row["id"] for event in gone])

@@ -36,12 +36,18 @@ class _OrdersPage(msgspec.Struct):
     total_items: int = 0
 
 
+class _CustomersPage(msgspec.Struct):
+    customers: list["_Done"]
+    total_items: int = 0
+
+
 class _Done(msgspec.Struct):
     id: str = ""
 
 
 _store = Answer(Store)
 _orders = Answer(_OrdersPage)
+_customers = Answer(_CustomersPage)
 _done = Answer(_Done)
 
 
@@ -97,6 +103,11 @@ class MailchimpStore:
                 raise
             await self.remove_customer(customer.id)
             await self._put(path, body)
+
+    async def customers_named(self, email: str) -> list[str]:
+        """Ids of the customers with this address."""
+        params: dict[str, str | int] = {"email_address": email, "count": _PAGE_ROWS, "fields": "customers.id,total_items"}
+        return [row.id for row in (await self._client.ask(f"{self._root}/customers", _customers, params)).customers]
 
     async def put_order(self, order: Order) -> None:
         """Create or change an order.

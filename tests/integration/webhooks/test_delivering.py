@@ -9,7 +9,7 @@ import pytest
 
 from app.connectors.mailchimp.signatures import mandrill_signature
 from sandbox.mailchimp.webhooks import signature
-from tests.integration.webhooks.conftest import Site
+from tests.fixtures.site import Site
 
 pytestmark = pytest.mark.integration
 

@@ -9,7 +9,7 @@ import pytest
 from app.resources import Resources
 from app.webhooks.checking import Finding, check
 from app.webhooks.sweeping import forget_old
-from tests.integration.webhooks.conftest import Site, reached
+from tests.fixtures.site import Site, reached
 from workers import quick
 from workers.jobs import check_webhook, pull_audience
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.webhooks.conftest import Site, reached
+from tests.fixtures.site import Site, reached
 
 pytestmark = pytest.mark.integration
 
