@@ -15,6 +15,7 @@ from app.api import (
     api_keys,
     audiences,
     audit,
+    callers,
     connections,
     consent,
     dead_letters,
@@ -25,6 +26,7 @@ from app.api import (
     oauth,
     previewing,
     records,
+    run_pace,
     runs,
     syncs,
     tenants,
@@ -39,6 +41,7 @@ from app.api.problems import handle_problems
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 _GUARDED = (
+    callers.router,
     tenants.router,
     api_keys.router,
     connections.router,
@@ -50,6 +53,7 @@ _GUARDED = (
     syncs.router,
     runs.sync_router,
     runs.router,
+    run_pace.router,
     records.router,
     dead_letters.router,
     audit.router,

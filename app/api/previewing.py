@@ -14,7 +14,7 @@ from app.api.checking import newest_definition
 from app.api.deps import Access, ObjectId, Operating, Work
 from app.api.previewing_orders import preview_orders
 from app.api.problems import Invalid
-from app.api.schemas.mappings import PreviewItem, PreviewPublic, PreviewRequest, PreviewWarning
+from app.api.schemas.mappings import PreviewItem, PreviewPublic, PreviewRequest, PreviewRules, PreviewWarning
 from app.connectors.mailchimp.audiences import MailchimpAudience
 from app.connectors.mailchimp.merge_checks import check_merge_fields, merge_types
 from app.connectors.retrying import briefly
@@ -25,9 +25,9 @@ from app.db.mappings import Mapping as MappingRow
 from app.domain.audience import MirrorRow
 from app.domain.consent import is_opted_out
 from app.domain.definition import MappingDefinition
-from app.domain.errors import Transient
+from app.domain.errors import InvalidDefinition, Transient
 from app.domain.inactive import InactivePolicy
-from app.domain.mapping import CompiledMapping, compile_mapping
+from app.domain.mapping import CompiledMapping, compile_mapping, parse_mapping
 from app.domain.member import Member, Skip
 from app.domain.party import Party, Selection
 
@@ -43,7 +43,7 @@ async def preview_mapping(access: Operating, mapping_id: ObjectId, body: Preview
         raise Invalid.at("/audience_id", "audience_id and audience_connection_id belong together.")
     async with access.work() as work:
         mapping = await work.get(MappingRow, mapping_id)
-        definition = await newest_definition(work, mapping)
+        definition = _tried(mapping.stream, body.definition) or await newest_definition(work, mapping)
         source = await _connection(work, body.connection_id, "/connection_id", "sage_x3")
         target = None
         if body.audience_connection_id is not None:
@@ -56,6 +56,17 @@ async def preview_mapping(access: Operating, mapping_id: ObjectId, body: Preview
                 return answer(await _previewed(access, body, definition, source, target))
     except TimeoutError:
         raise Transient("preview_too_slow", "The records could not be read within a minute; ask for fewer.") from None
+
+
+def _tried(stream: str, rules: PreviewRules | None) -> MappingDefinition | None:
+    """Rules that came with the request."""
+    if rules is None:
+        return None
+    given = {name: getattr(rules, name) for name in rules.model_fields_set}
+    try:
+        return parse_mapping({"stream": stream, **given})
+    except InvalidDefinition as error:
+        raise Invalid.at(f"/definition{error.pointer}", error.message) from None
 
 
 async def _connection(work: Work, connection_id: UUID, pointer: str, system: str) -> Connection:

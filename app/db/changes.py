@@ -1,8 +1,10 @@
 """The erasable side of the audit trail: the values each page of a run decided, sealed and compressed."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy import LargeBinary
 from sqlmodel import Field, SQLModel
 
@@ -21,3 +23,18 @@ class ChangePage(SQLModel, table=True):
     entries: int
     body: bytes = Field(sa_type=LargeBinary)
     created_at: datetime = instant(default_now=True)
+
+
+async def pace(
+    connection: asyncpg.Connection, tenant_id: UUID, run_id: UUID, since: datetime, seconds: int
+) -> Sequence[asyncpg.Record]:
+    """`at` and `records` of each stretch of so many seconds in which the run remembered something, oldest first."""
+    rows: Sequence[asyncpg.Record] = await connection.fetch(
+        "select date_bin(make_interval(secs => $4), created_at, $3) as at, sum(entries)::int as records"
+        " from change_page where tenant_id = $1 and run_id = $2 group by 1 order by 1",
+        tenant_id,
+        run_id,
+        since,
+        seconds,
+    )
+    return rows

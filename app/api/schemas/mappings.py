@@ -120,14 +120,25 @@ class MappingPublic(Answer):
 Code = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
+class PreviewRules(Request):
+    """Rules to try that are not stored: as in a mapping, what is left out gets the stream's defaults."""
+
+    email: EmailRule = None
+    fields: FieldRules = None
+    tags: TagRules = None
+    language: Language = None
+
+
 class PreviewRequest(Request):
-    """Which records to look at: the given codes, or the first of the stream."""
+    """Which records to look at: the given codes, or the first of the stream. With `definition`, these rules are tried
+    in the place of the mapping's newest version."""
 
     connection_id: Id
     audience_connection_id: Id | None = None
     audience_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,50}$")] | None = None
     codes: Annotated[list[Code], Field(min_length=1, max_length=50)] | None = None
     limit: int = Field(default=10, ge=1, le=50)
+    definition: PreviewRules | None = None
 
 
 class PreviewWarning(Answer):

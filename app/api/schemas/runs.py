@@ -95,3 +95,17 @@ class ChangePublic(Answer):
     fields: dict[str, FieldChange]
     reason: str | None
     warnings: list[list[str]]
+
+
+class PacePoint(Answer):
+    """The stretch of time that begins at `at`."""
+
+    at: datetime
+    records: int
+
+
+class PacePublic(Answer):
+    """Stretches of `bucket_seconds`; those in which nothing was decided are left out."""
+
+    bucket_seconds: int
+    items: list[PacePoint]

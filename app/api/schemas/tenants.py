@@ -41,6 +41,15 @@ class TenantPublic(Answer):
     updated_at: datetime
 
 
+class CallerPublic(Answer):
+    """Who a key is. `tenant_id` and `key_id` are null for the operator key, which sees every tenant."""
+
+    kind: Literal["operator", "key"]
+    role: RoleName
+    tenant_id: UUID | None
+    key_id: UUID | None
+
+
 class ApiKeyCreate(Request):
     """A new key. `admin` may do everything in its tenant, `operator` run, replay and read, `viewer` read."""
 
