@@ -106,7 +106,11 @@ class MailchimpStore:
 
     async def customers_named(self, email: str) -> list[str]:
         """Ids of the customers with this address."""
-        params: dict[str, str | int] = {"email_address": email, "count": _PAGE_ROWS, "fields": "customers.id,total_items"}
+        params: dict[str, str | int] = {
+            "email_address": email,
+            "count": _PAGE_ROWS,
+            "fields": "customers.id,total_items",
+        }
         return [row.id for row in (await self._client.ask(f"{self._root}/customers", _customers, params)).customers]
 
     async def put_order(self, order: Order) -> None:

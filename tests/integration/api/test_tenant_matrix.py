@@ -41,10 +41,13 @@ def body_for(method: str, path: str, ids: dict[str, str]) -> dict[str, Any] | No
         ("POST", "runs"): {"mode": "delta"},
         ("POST", "preview"): {"connection_id": ids["connections"]},
         ("POST", "dead-letters/replay"): {"sync_id": ids["syncs"]},
+        ("POST", "webhooks"): {"kind": "transactional"},
+        ("PATCH", "webhooks/{wid}"): {"signing_key": "0123456789"},
+        ("POST", "erasures"): {"email": "nobody@acme.test"},
         ("PUT", "credential"): {"client_id": "a", "client_secret": "b"},
     }
     if method == "PATCH":
-        return {"name": "x"}
+        return bodies.get((method, name), {"name": "x"})
     if method == "PUT" and path.endswith("/mappings/{id}"):
         return a_mapping()
     return bodies.get((method, name))
@@ -54,7 +57,7 @@ def address(path: str, tenant: str, ids: dict[str, str]) -> str:
     """The path with the tenant's own objects in it; collections without objects get an id nobody has."""
     collection = path.removeprefix("/v1/tenants/{tenant_id}").strip("/").split("/")[0]
     filled = path.replace("/v1/tenants/{tenant_id}", tenant).replace("{audience_id}", "a6b5da1054")
-    return filled.replace("{id}", ids.get(collection, ABSENT))
+    return filled.replace("{wid}", ABSENT).replace("{id}", ids.get(collection, ABSENT))
 
 
 async def ask(caller: Client, method: str, path: str, ids: dict[str, str], at: str) -> tuple[int, bytes]:
