@@ -12,9 +12,7 @@ INTERACTIVE = 0
 BACKGROUND = 1
 
 _X3_CONCURRENCY = 2
-_X3_SECONDS = 60.0  # what an X3 call is given unless the connection says otherwise
-_MARGIN_SECONDS = 20.0
-_MAILCHIMP_LEASE_SECONDS = 150.0  # a Mailchimp call is given 130 s
+_LEASE_SECONDS = 15.0  # how long the places of a killed process stay taken
 
 
 class Pacers:
@@ -42,19 +40,19 @@ class Pacers:
             self._redis,
             f"mlc:pace:mailchimp:{user}",
             self._mailchimp_connections,
-            lease_seconds=_MAILCHIMP_LEASE_SECONDS,
+            lease_seconds=_LEASE_SECONDS,
             priority=self._priority,
             waited=partial(self._waited, "mailchimp") if self._waited is not None else None,
         )
 
     def sage_x3(self, connection_id: UUID, settings: Mapping[str, object]) -> Pacer:
         """At most `settings.max_concurrency` calls at once to the X3 of one connection; ERPs fall over easily."""
-        most, timeout = settings.get("max_concurrency"), settings.get("request_timeout_seconds")
+        most = settings.get("max_concurrency")
         return RedisPacer(
             self._redis,
             f"mlc:pace:sage-x3:{connection_id}",
             most if isinstance(most, int) else _X3_CONCURRENCY,
-            lease_seconds=(timeout if isinstance(timeout, int | float) else _X3_SECONDS) + _MARGIN_SECONDS,
+            lease_seconds=_LEASE_SECONDS,
             priority=self._priority,
             waited=partial(self._waited, "sage_x3") if self._waited is not None else None,
         )

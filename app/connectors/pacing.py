@@ -85,6 +85,14 @@ redis.call('ZREM', KEYS[3], token)
 return 0
 """
 
+_RENEW = """
+local token, lease_ms = ARGV[1], tonumber(ARGV[2])
+local time = redis.call('TIME')
+redis.call('ZADD', KEYS[1], 'XX', time[1] * 1000 + math.floor(time[2] / 1000) + lease_ms, token)
+redis.call('PEXPIRE', KEYS[1], lease_ms + 1000)
+return 0
+"""
+
 
 class Pacer(Protocol):
     """Gives each request its place among those in flight."""
@@ -116,7 +124,7 @@ class _Account:
         self.retry_redis_at = 0.0
 
 
-_unfinished: set[asyncio.Future[None]] = set()  # the loop itself holds tasks only weakly
+_unfinished: set[asyncio.Future[Any]] = set()  # the loop itself holds tasks only weakly
 _accounts: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakValueDictionary[str, _Account]] = WeakKeyDictionary()
 
 
@@ -131,9 +139,10 @@ def _account(key: str) -> _Account:
 class RedisPacer:
     """At most `limit` leases alive over all processes that pace by `key`.
 
-    A lease outlives no call longer than `lease_seconds`, so that a killed holder gives its place back; choose it
-    above the longest time-out of a call. Priority 0 (a person waits) is served before 1 (a load in the background).
-    Without Redis at most two calls are in flight per process, and nothing fails.
+    A lease is renewed while its call lives, so that a killed holder's place is free after `lease_seconds`, however
+    long calls may take: the peer of a process that is gone has lost its connection too. Priority 0 (a person waits) is
+    served before 1 (a load in the background). Without Redis at most two calls are in flight per process, and nothing
+    fails.
     """
 
     def __init__(
@@ -142,7 +151,7 @@ class RedisPacer:
         key: str,
         limit: int,
         *,
-        lease_seconds: float = 150,
+        lease_seconds: float = 15,
         priority: int = 1,
         waited: Waited | None = None,
     ) -> None:
@@ -155,6 +164,7 @@ class RedisPacer:
         self._keys = [f"{{{key}}}:{part}" for part in ("leases", "queue", "tickets", "turns")]
         self._acquire_script = redis.register_script(_ACQUIRE)
         self._release_script = redis.register_script(_RELEASE)
+        self._renew_script = redis.register_script(_RENEW)
         self._home: _Account | None = None  # keeps the account's state alive between calls
 
     @asynccontextmanager
@@ -180,14 +190,23 @@ class RedisPacer:
             async with account.degraded.turn(DEGRADED_LIMIT, self._priority):
                 yield False
             return
+        renewing = self._renew_later(account, token)
         try:
             yield True
         finally:
+            renewing.stop()
             try:
                 await self._release(account, token)
             except asyncio.CancelledError:
                 await _to_the_end(self._give_back(account, token))
                 raise
+
+    def _renew_later(self, account: _Account, token: str) -> "_Renewal":
+        """Extends the lease of a call that takes long; costs a timer for those that do not."""
+        return _Renewal(
+            self._lease_ms / 3000,
+            lambda: self._run(account, self._renew_script(self._keys[:1], [token, self._lease_ms])),
+        )
 
     async def _acquire(self, account: _Account) -> str | None:
         """The token of a lease, or None when Redis cannot be asked."""
@@ -247,6 +266,27 @@ class RedisPacer:
             account.retry_redis_at = 0.0
             log.info("pacing.restored", key=self._key)
         return answer
+
+
+class _Renewal:
+    """Does something again and again, every so many seconds, until it is stopped."""
+
+    def __init__(self, seconds: float, renew: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        self._seconds = seconds
+        self._renew = renew
+        self._task: asyncio.Future[Any] | None = None
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._due)
+
+    def _due(self) -> None:
+        if self._task is None or self._task.done():
+            self._task = asyncio.ensure_future(self._renew())
+            _unfinished.add(self._task)
+            self._task.add_done_callback(_unfinished.discard)
+        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._due)
+
+    def stop(self) -> None:
+        """What is on its way arrives: a lease that was given back cannot be renewed."""
+        self._timer.cancel()
 
 
 def _poll_seconds(polls: int, behind: int) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from app.connectors.pacing import RedisPacer
+from app.connectors.pacing import RedisPacer, _Account
 from tests.integration.connectors.conftest import OwnValkey
 
 pytestmark = pytest.mark.integration
@@ -72,6 +72,18 @@ async def test_the_leases_of_a_killed_holder_expire(own_valkey: OwnValkey, redis
     pacer, inside = RedisPacer(redis, "acc", 2), Inside()
     await asyncio.wait_for(asyncio.gather(*(inside.visit(pacer, 1.5) for _ in range(2))), 30)
     assert inside.most == 2
+
+
+async def test_a_call_that_takes_longer_than_its_lease_keeps_its_place(redis: Redis) -> None:
+    patient, other, inside = RedisPacer(redis, "acc", 1, lease_seconds=0.6), RedisPacer(redis, "acc", 1), Inside()
+    held = asyncio.create_task(inside.visit(patient, 2.5))
+    await asyncio.sleep(0.1)
+    behind = await other._ask(_Account(), "somebody else")
+    await asyncio.sleep(2)
+    assert behind == 0
+    assert await other._ask(_Account(), "somebody else") == 0
+    await held
+    assert await other._ask(_Account(), "somebody else") == -1
 
 
 async def test_the_ticket_of_a_killed_waiter_does_not_block_those_behind(own_valkey: OwnValkey, redis: Redis) -> None:
