@@ -10,7 +10,7 @@ from sqlalchemy import Index, LargeBinary, SmallInteger, text
 from sqlmodel import Field, SQLModel
 
 from app.db.base import instant
-from app.domain.planning import Known, Owner
+from app.domain.planning import CREATED_BY_US, Known, Owner
 
 
 class Record(SQLModel, table=True):
@@ -53,6 +53,7 @@ class Record(SQLModel, table=True):
 LOOK_UP = """
     select w.key, r.state, r.reason, r.member_hash, r.fingerprint, r.tags, r.flags, r.is_active,
            m.status, o.status as old_status, x.key as owner_key, x.is_active as owner_active, x.run_id as owner_run,
+           x.flags as owner_flags,
            s.shared is true as old_shared
     from unnest($4::varchar[], $5::bytea[]) as w(key, hash)
     left join lateral (
@@ -70,7 +71,7 @@ LOOK_UP = """
         where tenant_id = $1 and sync_id is not distinct from $2 and member_hash = r.former and key <> w.key
         limit 1) s on true
     left join lateral (
-        select key, is_active, run_id from record
+        select key, is_active, run_id, flags from record
         where tenant_id = $1 and sync_id is not distinct from $2 and member_hash = w.hash and key <> w.key
         and state = 'synced' order by not is_active, key collate "C" limit 1) x on true
     where r.state is not null or m.status is not null or x.key is not null
@@ -117,8 +118,10 @@ async def look_up(
     rows = await connection.fetch(LOOK_UP, tenant_id, sync_id, audience_id, keys, hashes)
     known = {}
     for row in rows:
-        key, state, reason, hash_, mark, tags, flags, active, status, old, owner, owner_active, owner_run, shared = row
-        rival = Owner(owner, owner_active, owner_run) if owner is not None else None
+        key, state, reason, hash_, mark, tags, flags, active, status, old, *rest, shared = row
+        owner, owner_active, owner_run, owner_flags = rest
+        made = bool((owner_flags or 0) & CREATED_BY_US)
+        rival = Owner(owner, owner_active, owner_run, made) if owner is not None else None
         known[key] = Known(
             state, reason, hash_, mark, tags or "", flags or 0, active is not False, status, old, rival, shared
         )

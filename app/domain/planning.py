@@ -49,6 +49,7 @@ class Owner(msgspec.Struct, frozen=True, gc=False):
     key: str
     is_active: bool
     run_id: UUID
+    made_member: bool = False  # the member was made for it, so whatever it holds came from that record
 
 
 class Known(msgspec.Struct, frozen=True, gc=False):

@@ -125,7 +125,8 @@ def _plain(row: Row) -> bool:
     """Whether one PATCH without a read before it carries the whole decision."""
     decision = row[1]
     member = decision.member
-    return decision.action is Action.UPDATE and not decision.alone and member is not None and not member.fill_fields
+    plain = decision.action is Action.UPDATE and decision.demote is None and not decision.alone
+    return plain and member is not None and not member.fill_fields
 
 
 def _is_gone(answer: object) -> bool:

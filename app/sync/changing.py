@@ -1,8 +1,10 @@
 """Single changes of known members: update, move, merge, restore, archive, unsubscribe, flag; then their tags."""
 
+from collections.abc import Mapping
+
 from app.domain.consent import is_opted_out, stricter
 from app.domain.errors import RecordRejected
-from app.domain.member import Member
+from app.domain.member import Member, MergeValue
 from app.domain.planning import ARCHIVED_BY_US, BORN_UNSUBSCRIBED, SEPARATOR, Action, Decision, Outcome, born, is_closed
 from app.sync.flight import Flight
 from app.sync.pages import Page
@@ -48,7 +50,7 @@ class Changer:
     async def _update(self, decision: Decision) -> None:
         member = _member(decision)
         try:
-            row = await self._target.update(member.hash, None, decision.fragment, member.fill_fields)
+            row = await self._target.update(member.hash, None, *self._content(decision, member))
         except RecordRejected as error:
             if error.code != "member_gone":
                 raise
@@ -93,11 +95,19 @@ class Changer:
             status = _restored_status(decision)
             there = await self._target.restore(member.hash, member.email, decision.fragment, status)
         elif not is_opted_out(there.status):
-            there = await self._target.update(member.hash, None, decision.fragment, member.fill_fields)
+            there = await self._target.update(member.hash, None, *self._content(decision, member))
         if not old_closed:
             await self._target.archive(old)
             decision.flags &= ~(ARCHIVED_BY_US | BORN_UNSUBSCRIBED)
         self._noted(decision, there)
+
+    def _content(self, decision: Decision, member: Member) -> tuple[bytes, Mapping[str, MergeValue]]:
+        """Fragment and fill fields. Who takes a member over that was made for another record leaves none of that
+        record's texts in it, whichever of the two was read first."""
+        if decision.demote is None or not decision.demote.made_member:
+            return decision.fragment, member.fill_fields
+        blank = {target: "" for target, type_ in self._run.mapping.targets.items() if type_ != "address"}
+        return self._run.encode({**blank, **member.fill_fields, **member.merge_fields}, member.language), {}
 
     async def _restore(self, decision: Decision) -> None:
         member = _member(decision)

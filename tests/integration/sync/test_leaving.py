@@ -121,3 +121,35 @@ async def test_who_was_archived_by_hand_stays_archived(database: Database) -> No
 
     assert person.status == "archived"
     assert (await world.record("C2"))["reason"] == "opted_out"
+
+
+async def test_who_takes_a_member_over_leaves_nothing_of_the_former_owner_in_it(database: Database) -> None:
+    world = World(database)
+    world.definition = {**DEFINITION, "fields": [{"target": "COMPANY", "source": "name", "when_blank": "keep"}]}
+    await world.set_up()
+    world.x3.put(Row("C2", "same@acme.test", "Second"))
+    await world.run()
+    world.x3.put(Row("C1", "same@acme.test", ""))
+
+    await world.run("full")
+
+    person = world.mailchimp.of("same@acme.test")
+    assert person is not None
+    assert person.fields["COMPANY"] == ""
+
+
+async def test_a_member_we_did_not_make_keeps_what_the_mapping_keeps(database: Database) -> None:
+    world = World(database)
+    world.definition = {**DEFINITION, "fields": [{"target": "COMPANY", "source": "name", "when_blank": "keep"}]}
+    await world.set_up()
+    world.mailchimp.join("same@acme.test")
+    person = world.mailchimp.of("same@acme.test")
+    assert person is not None
+    person.fields["COMPANY"] = "Typed by hand"
+    world.x3.put(Row("C2", "same@acme.test", ""))
+    await world.run()
+    world.x3.put(Row("C1", "same@acme.test", ""))
+
+    await world.run("full")
+
+    assert person.fields["COMPANY"] == "Typed by hand"
