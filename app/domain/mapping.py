@@ -1,6 +1,8 @@
 """Compiles a mapping once per run into functions that turn a party into the members it should be."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -92,6 +94,7 @@ def _selection(definition: MappingDefinition, filter_: Filter | None) -> Selecti
         tuple(name for name in wanted if not name.startswith("contact.")),
         tuple(name for name in wanted if name.startswith("contact.")),
         contacts=definition.email.mode == "per_contact" or any(name.startswith("contacts.") for name in sources),
+        only_prohibited=definition.email.mode == "per_party",
     )
 
 
@@ -132,6 +135,10 @@ def _builder(
 ) -> Build:
     """The function that puts one member together: the loop over compiled fields is the hot path of every run."""
     rules = _rules(definition, places, types)
+    plain = [rule for rule in rules if rule.is_plain]
+    others, targets = [rule for rule in rules if not rule.is_plain], {rule.target: rule for rule in plain}
+    texts = _picked([rule.place for rule in plain])
+    cleared = frozenset(rule.target for rule in plain if rule.clears)
     tags = compile_tags(definition.tags, inactive, places)
     language_of = None if definition.language is None else _language(places[definition.language])
     flag, gone, there = inactive.field, inactive.value, inactive.active_value
@@ -140,23 +147,16 @@ def _builder(
         merge_fields: dict[str, MergeValue] = {}
         fill_fields: dict[str, MergeValue] = {}
         warnings: Warnings = []
-        for target, place, compute, on_blank, is_fill in rules:
-            value: MergeValue | None
-            if place >= 0 and isinstance(text := values[place], str) and len(text) <= PLAIN and text.isprintable():
-                value = text.strip()
-            else:
-                try:
-                    value = compute(values, warnings)
-                except Unusable as error:
-                    warnings.append((target, str(error)))
-                    continue
-            if not value and value != 0:
-                if on_blank:
+        for target, text in zip(targets, texts(values), strict=True):
+            if text is None:
+                if target in cleared:
                     merge_fields[target] = ""
-            elif is_fill:
-                fill_fields[target] = value
+            elif text.__class__ is str and len(text) <= PLAIN and text.isprintable() and (stripped := text.strip()):
+                merge_fields[target] = stripped
             else:
-                merge_fields[target] = value
+                _apply(targets[target], values, merge_fields, fill_fields, warnings)
+        for rule in others:
+            _apply(rule, values, merge_fields, fill_fields, warnings)
         is_active = party.is_active
         if flag:
             merge_fields[flag] = there if is_active else gone
@@ -179,11 +179,51 @@ def _builder(
     return build
 
 
-def _rules(
-    definition: MappingDefinition, places: Places, types: Mapping[str, MergeType | str]
-) -> tuple[tuple[str, int, Compute, bool, bool], ...]:
-    """(target, place of a plain text, compute, clear when blank, only to fill) per field. A whole address is never
-    cleared: Mailchimp takes it complete or not at all."""
+class _Rule(NamedTuple):
+    """One compiled field. `place` is where a plain text stands, sent as it is; -1 when it has to be computed."""
+
+    target: str
+    place: int
+    compute: Compute
+    clears: bool
+    is_fill: bool
+
+    @property
+    def is_plain(self) -> bool:
+        return self.place >= 0 and not self.is_fill
+
+
+def _apply(
+    rule: _Rule,
+    values: Values,
+    merge_fields: dict[str, MergeValue],
+    fill_fields: dict[str, MergeValue],
+    warnings: Warnings,
+) -> None:
+    target, _, compute, clears, is_fill = rule
+    try:
+        value = compute(values, warnings)
+    except Unusable as error:
+        warnings.append((target, str(error)))
+        return
+    if not value and value != 0:
+        if clears:
+            merge_fields[target] = ""
+    elif is_fill:
+        fill_fields[target] = value
+    else:
+        merge_fields[target] = value
+
+
+def _picked(places: Sequence[int]) -> Callable[[Values], Sequence[Any]]:
+    """The values at these places, as a tuple whatever their number."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    return (lambda values: (values[places[0]],)) if places else (lambda _: ())
+
+
+def _rules(definition: MappingDefinition, places: Places, types: Mapping[str, MergeType | str]) -> list[_Rule]:
+    """In the order of the mapping. A whole address is never cleared: Mailchimp takes it complete or not at all."""
     rules = []
     for place, rule in enumerate(definition.fields):
         is_address = suggested_type(rule, definition.stream) == "address"
@@ -191,8 +231,8 @@ def _rules(
         compute = compile_field(rule, places, merge_type, f"/fields/{place}")
         clears = rule.when_blank == "clear" and merge_type.type != "address"
         place_of = plain_place(rule, places, merge_type)
-        rules.append((rule.target, place_of, compute, clears, rule.when_blank == "fill"))
-    return tuple(rules)
+        rules.append(_Rule(rule.target, place_of, compute, clears, rule.when_blank == "fill"))
+    return rules
 
 
 def _language(place: int) -> _LanguageOf:

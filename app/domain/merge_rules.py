@@ -22,6 +22,7 @@ Compute = Callable[[Values, Warnings], MergeValue | None]
 COMPOSITE = "default_address"
 PLAIN = 63
 """Characters that fit 255 bytes whatever they are: four bytes each at most."""
+MOST_KNOWN = 500
 
 
 def needed(source: str) -> tuple[str, ...]:
@@ -76,12 +77,22 @@ def _text(target: str, spot: int) -> Compute:
 
 
 def _changed(target: str, spot: int, change: Change) -> Compute:
+    """Transforms are pure and many fields hold few values (countries, categories), so short texts are remembered."""
+    known: dict[Value, MergeValue | None] = {}
+
     def compute(values: Values, warnings: Warnings) -> MergeValue | None:
         value = values[spot]
+        if value in known and value.__class__ is str:
+            return known[value]
         text = change(value.strip() if value.__class__ is str and value.isprintable() else as_text(value))
-        if text.__class__ is str:
-            return text.strip() if len(text) <= PLAIN else shorten(text.strip(), target, warnings)
-        return None
+        if text.__class__ is not str:
+            return None
+        if len(text) > PLAIN:
+            return shorten(text.strip(), target, warnings)
+        made = text.strip()
+        if len(known) < MOST_KNOWN and value.__class__ is str:
+            known[value] = made
+        return made
 
     return compute
 

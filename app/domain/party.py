@@ -12,7 +12,8 @@ class Selection(msgspec.Struct, frozen=True):
     `email_sources` name e-mail fields in order of preference (`default_address.emails`, `default_contact.email`,
     `contacts.email`, ...); `fields` name the party-level fields whose values fill `Party.values`; `contact_fields`
     (`contact.first_name`, ...) fill `Contact.values`. `contacts` says whether contacts are read at all
-    (always in `per_contact` mode).
+    (always in `per_contact` mode); where the party itself is the member, `only_prohibited` ones are: those who must
+    not get mailings.
     """
 
     stream: str
@@ -20,6 +21,7 @@ class Selection(msgspec.Struct, frozen=True):
     fields: tuple[str, ...] = ()
     contact_fields: tuple[str, ...] = ()
     contacts: bool = False
+    only_prohibited: bool = False
 
 
 class Contact(msgspec.Struct, frozen=True, gc=False):

@@ -1,7 +1,7 @@
 """Many values of a row in one go: the fewest Python calls a row can be read with.
 
-One attrgetter per object a path goes through reads all its scalars at once; numbered slots of one collection are read
-in one pass. A null reference costs one comparison, a deeper one falls back to reading each path by itself.
+One attrgetter reads every value that lies behind references, with one comparison for those that are often null;
+numbered slots of one collection are read in one pass. Behind any other null each path is read by itself.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from operator import attrgetter, itemgetter
 from typing import Any
 
 from app.connectors.sage_x3.paths import Path
-from app.connectors.sage_x3.structs import Getter, Shape, guarded, slot_number
+from app.connectors.sage_x3.structs import Shape, guarded, slot_number
 
 Values = Callable[[Any], Sequence[Any]]
 
@@ -32,7 +32,7 @@ def values_of(shape: Shape, paths: Sequence[Path | None]) -> Values:
     Raises:
         ValueError: a path ends in an object.
     """
-    direct: dict[str, list[tuple[int, str]]] = {}
+    direct: list[tuple[int, str]] = []
     slots: dict[tuple[str, str], list[tuple[int, int]]] = {}
     parts = _Parts()
     for place, path in enumerate(paths):
@@ -42,8 +42,7 @@ def values_of(shape: Shape, paths: Sequence[Path | None]) -> Values:
         shape.check(path)
         crossing = [step for step in path if step.many]
         if not crossing:
-            head, _, rest = shape.dotted(path).rpartition(".") if len(path) == 1 else shape.dotted(path).partition(".")
-            direct.setdefault(head, []).append((place, rest))
+            direct.append((place, shape.dotted(path)))
         elif len(crossing) == 1 and crossing[0].index is not None and path[-1] is not crossing[0]:
             at = path.index(crossing[0])
             inner = shape.deeper(path[: at + 1])
@@ -52,16 +51,8 @@ def values_of(shape: Shape, paths: Sequence[Path | None]) -> Values:
             )
         else:
             parts.add(_single(shape.one(path)), (place,))
-    lone: list[tuple[int, str]] = []
-    for head, found in direct.items():
-        if not head:
-            lone += found
-        elif len(found) == 1 and not shape.name_of(head).startswith("default"):
-            lone += [(place, f"{head}.{name}") for place, name in found]
-        else:  # many parties have no default contact: worth a look before reaching through it
-            parts.add(_together(head, [name for _, name in found]), [place for place, _ in found])
-    if lone:
-        parts.add(_hopeful([name for _, name in lone]), [place for place, _ in lone])
+    if direct:
+        parts.add(_together(shape, [name for _, name in direct]), [place for place, _ in direct])
     for (collection, leaf), wanted in slots.items():
         parts.add(_slots(collection, leaf, [number for _, number in wanted]), [place for place, _ in wanted])
     return _joined(parts)
@@ -70,7 +61,7 @@ def values_of(shape: Shape, paths: Sequence[Path | None]) -> Values:
 def _joined(parts: _Parts) -> Values:
     readers = parts.readers
     order = sorted(range(len(parts.places)), key=parts.places.__getitem__)
-    if len(order) < 2:
+    if len(readers) < 2 and order == parts.places:
         return readers[0] if readers else lambda _: ()
     arrange = itemgetter(*order)
 
@@ -84,15 +75,45 @@ def _joined(parts: _Parts) -> Values:
     return read
 
 
-def _single(get: Getter) -> Values:
+def _single(get: Callable[[Any], Any]) -> Values:
     return lambda row: (get(row),)
 
 
-def _hopeful(names: Sequence[str]) -> Values:
-    """The row's own scalars and single ones behind references, which are seldom null."""
-    get = _tuple_of(names)
-    each = [guarded(name) for name in names]
+def _tuple_of(names: Sequence[str]) -> Values:
+    get: Values = attrgetter(*names) if len(names) > 1 else _single(attrgetter(names[0]))
+    return get
 
+
+def _together(shape: Shape, names: Sequence[str]) -> Values:
+    """The row's own scalars and those behind references. Many parties have no default contact or address: for each
+    combination of those there is a getter that stops at the null, which is the value then."""
+    get, each = _tuple_of(names), [guarded(name) for name in names]
+    heads = tuple(dict.fromkeys(name.partition(".")[0] for name in names if "." in name))
+    doubtful = tuple(head for head in heads if shape.name_of(head).lower().endswith(("contact", "address", "default")))
+    if not doubtful:
+        return _hopeful(get, each)
+    held = _tuple_of(doubtful)
+    getters: dict[tuple[bool, ...], Values] = {}
+
+    def without(missing: tuple[bool, ...]) -> Values:
+        gone = {head for head, is_missing in zip(doubtful, missing, strict=True) if is_missing}
+        return _tuple_of([head if (head := name.partition(".")[0]) in gone else name for name in names])
+
+    def read(row: Any) -> Sequence[Any]:
+        holders = held(row)
+        chosen = get
+        if None in holders:
+            missing = tuple([holder is None for holder in holders])
+            chosen = getters.get(missing) or getters.setdefault(missing, without(missing))
+        try:
+            return chosen(row)
+        except AttributeError:
+            return [one(row) for one in each]
+
+    return read
+
+
+def _hopeful(get: Values, each: Sequence[Callable[[Any], Any]]) -> Values:
     def read(row: Any) -> Sequence[Any]:
         try:
             return get(row)
@@ -102,40 +123,22 @@ def _hopeful(names: Sequence[str]) -> Values:
     return read
 
 
-def _tuple_of(names: Sequence[str]) -> Values:
-    get: Values = attrgetter(*names) if len(names) > 1 else _single(attrgetter(names[0]))
-    return get
-
-
-def _together(head: str, names: Sequence[str]) -> Values:
-    """Several values of one object; `head` is the attribute that holds it."""
-    get = _tuple_of(names)
-    holder = attrgetter(head)
-    each = [guarded(name) for name in names]
-    nothing = (None,) * len(names)
-
-    def read(row: Any) -> Sequence[Any]:
-        held = holder(row)
-        if held is None:
-            return nothing
-        try:
-            return get(held)
-        except AttributeError:
-            return [one(held) for one in each]
-
-    return read
-
-
 def _slots(collection: str, leaf: str, numbers: Sequence[int]) -> Values:
     """Rows of a collection by their denormalizedIndex."""
-    edges_of, inner = guarded(f"{collection}.query.edges"), guarded(leaf)
+    edges_of, inner = attrgetter(f"{collection}.query.edges"), guarded(leaf)
     places = {number: place for place, number in enumerate(numbers)}
     repeated = [(place, places[number]) for place, number in enumerate(numbers) if places[number] != place]
-    width = len(numbers)
+    nothing = (None,) * len(numbers)
 
     def read(row: Any) -> Sequence[Any]:
-        found: list[Any] = [None] * width
-        for edge in edges_of(row) or ():
+        try:
+            edges = edges_of(row)
+        except AttributeError:
+            return nothing
+        if not edges:
+            return nothing
+        found: list[Any] = [*nothing]
+        for edge in edges:
             node = None if edge is None else edge.node
             if node is not None:
                 number = node.number
@@ -157,16 +160,27 @@ def slot_texts(shape: Shape, path: Path) -> Callable[[Any], tuple[str, ...]] | N
     shape.check(path)
     at = path.index(crossing[0])
     inner = shape.deeper(path[: at + 1])
-    edges_of, leaf = guarded(shape.dotted(path[: at + 1]) + ".query.edges"), guarded(inner.dotted(path[at + 1 :]))
+    edges_of, leaf = attrgetter(shape.dotted(path[: at + 1]) + ".query.edges"), guarded(inner.dotted(path[at + 1 :]))
     numbered = inner.tree.numbered
 
     def read(row: Any) -> tuple[str, ...]:
-        edges = edges_of(row)
+        try:
+            edges = edges_of(row)
+        except AttributeError:
+            return ()
         if not edges:
             return ()
+        if len(edges) == 1:
+            return one(edges[0])
         nodes = [edge.node for edge in edges if edge is not None and edge.node is not None]
         if numbered and len(nodes) > 1:
             nodes.sort(key=slot_number)
         return tuple([text for node in nodes if (value := leaf(node)) is not None and (text := str(value).strip())])
+
+    def one(edge: Any) -> tuple[str, ...]:
+        node = None if edge is None else edge.node
+        value = None if node is None else leaf(node)
+        text = value.strip() if type(value) is str else "" if value is None else str(value).strip()
+        return (text,) if text else ()
 
     return read

@@ -1,6 +1,7 @@
 """From a row of X3 to a Party, compiled once per selection: the hot path of every read."""
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -78,25 +79,46 @@ def _party(
     fields = [paths.get(name) for name in selection.fields]
     flags = [paths.get("is_active"), paths.get("is_mailing_prohibited")]
     flags.append(paths.get("default_contact.is_mailing_prohibited") if strict else None)
-    read, width = values_of(shape, [*fields, *flags, KEY]), len(fields)
-    cleaned = cleaner(selection.fields)
-    emails = [_emails(shape, paths.get(name)) for name in selection.email_sources]
-    contacts = _contacts(selection, paths, shape) if selection.contacts else None
+    sources = [paths.get(name) for name in selection.email_sources]
+    single = [path for path in sources if path is not None and _is_single(path)]
+    width, behind = len(fields), len(fields) + len(flags) + 1
+    read, cleaned = values_of(shape, [*fields, *flags, KEY, *single]), cleaner(selection.fields)
+    places = iter(range(behind, behind + len(single)))
+    emails = [
+        (next(places), _nothing) if path is not None and _is_single(path) else (-1, _emails(shape, path))
+        for path in sources
+    ]
+    contacts = _contacts(selection, paths, shape) if selection.contacts else _nothing
 
     def translate(row: Any) -> Party:
         found = read(row)
-        is_active, prohibited, contact_prohibited, key = found[width:]
+        is_active, prohibited, contact_prohibited, key = found[width:behind]
         return Party(
             (key.strip() if type(key) is str else None) or code(row) or "",
             is_active is True or flag(is_active) is not False,
             (prohibited is not False and flag(prohibited) is True)
             or (contact_prohibited is not False and flag(contact_prohibited) is True),
-            tuple([email(row) for email in emails]),
+            tuple([several(row) if place < 0 else _one_text(found[place]) for place, several in emails]),
             cleaned(found[:width]),
-            () if contacts is None else contacts(row),
+            contacts(row),
         )
 
     return translate
+
+
+def _is_single(path: Path) -> bool:
+    return not any(step.many and step.index is None for step in path)
+
+
+def _nothing(_: Any) -> tuple[Any, ...]:
+    return ()
+
+
+def _one_text(value: Any) -> tuple[str, ...]:
+    if type(value) is str:
+        stripped = value.strip()
+        return (stripped,) if stripped else ()
+    return () if (found := text(value)) is None else (found,)
 
 
 def _contacts(selection: Selection, paths: Mapping[str, Path], shape: Shape) -> Callable[[Any], tuple[Contact, ...]]:
@@ -115,7 +137,33 @@ def _contacts(selection: Selection, paths: Mapping[str, Path], shape: Shape) -> 
         emails = tuple([given for raw in (email, own_email) if (given := text(raw)) is not None])
         return Contact(text(code) or "", emails, flag(prohibited) is True, cleaned(found[:width]))
 
+    if selection.only_prohibited:
+        return _prohibited(shape, person, inside.get("contact.is_mailing_prohibited"), one)
     return lambda row: tuple([one(child) for child in rows(row)])
+
+
+def _prohibited(
+    shape: Shape, person: Shape, path: Path | None, one: Callable[[Any], Contact]
+) -> Callable[[Any], tuple[Contact, ...]]:
+    """Contacts who must not get mailings: few, so a glance at the flag is all that most cost."""
+    if path is None:
+        return lambda _: ()
+    person.check(path)
+    edges_of, flag_of = attrgetter(f"{shape.dotted(_CONTACTS)}.query.edges"), person.one(path)
+
+    def read(row: Any) -> tuple[Contact, ...]:
+        found: tuple[Contact, ...] = ()
+        try:
+            edges = edges_of(row)
+        except AttributeError:
+            return found
+        for edge in edges or ():
+            node = None if edge is None else edge.node
+            if node is not None and flag_of(node) is not False and (contact := one(node)).is_prohibited:
+                found += (contact,)
+        return found
+
+    return read
 
 
 def cleaner(names: Sequence[str]) -> Callable[[Sequence[Any]], tuple[Value, ...]]:
@@ -138,14 +186,11 @@ def _special(name: str) -> Callable[[Any], Value] | None:
 
 
 def _emails(shape: Shape, path: Path | None) -> Callable[[Any], tuple[str, ...]]:
-    """Raw slots in order, blanks left out."""
+    """Raw slots of a path through a collection, in order, blanks left out."""
     if path is None:
-        return lambda _: ()
+        return _nothing
     slots = slot_texts(shape, path)
     if slots is not None:
         return slots
-    if not any(step.many and step.index is None for step in path):
-        read = shape.one(path)
-        return lambda row: () if (found := text(read(row))) is None else (found,)
     every = shape.all(path)
     return lambda row: tuple([found for value in every(row) if (found := text(value)) is not None])

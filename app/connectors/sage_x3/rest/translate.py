@@ -113,4 +113,6 @@ def _contacts(selection: Selection, paths: Mapping[str, Path]) -> Callable[[Reco
         emails = tuple([found for read in (email, own_email) if (found := text(read(row))) is not None])
         return Contact(text(code(row)) or "", emails, flag(prohibited(row)) is True, values(row))
 
+    if selection.only_prohibited:
+        return lambda record: tuple([contact for row in rows(record) if (contact := one(row)).is_prohibited])
     return lambda record: tuple([one(row) for row in rows(record)])
