@@ -1,4 +1,4 @@
-"""create_app(): the API with its resources and outer layers."""
+"""create_app(): the API and the console, with their resources and outer layers."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,6 +15,7 @@ from app.api.edge import Edge
 from app.api.health import metrics_page
 from app.api.hook_gate import HookGate
 from app.api.rate_limits import RateLimits
+from app.console.application import Console, add_console
 from app.resources import Resources, open_resources
 from app.settings import Settings
 from app.telemetry import set_up_logging
@@ -48,6 +49,7 @@ def create_app(settings: Settings | None = None, resources: Resources | None = N
         log.info("api.stopped")
 
     app = assemble(lifespan)
+    add_console(app)
     # The last one added is the outermost: id and log first, then the key, then the body.
     app.add_middleware(Bodies, most_bytes=settings.max_body_bytes)
     app.add_middleware(HookGate, per_second=settings.webhook_rate_per_second)
@@ -63,4 +65,5 @@ def equip(app: FastAPI, resources: Resources) -> None:
     app.state.resources = resources
     app.state.measuring = Measuring(resources.database)
     app.state.bell = Bell(partial(resources.queue.ring_for, PROCESS))
+    app.state.console = Console(app, resources)
     app.state.rate_limits = RateLimits(resources.redis, resources.settings.rate_limit_per_minute)

@@ -1,0 +1,112 @@
+"""How values look on a page: instants with their zone, durations, numbers."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from markupsafe import Markup
+
+EMPTY = "–"
+_UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+_SHORT = {"day": "d", "hour": "h", "minute": "min", "second": "s"}
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def parsed(value: str | datetime | None) -> datetime | None:
+    """An instant as the API writes it."""
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+def when(value: str | datetime | None, zone: tzinfo, *, seconds: bool = False) -> Markup:
+    """`25 Nov 2026, 23:41 CET`."""
+    instant = parsed(value)
+    if instant is None:
+        return Markup("–")
+    local = instant.astimezone(zone)
+    shown = local.strftime("%d %b %Y, %H:%M:%S %Z" if seconds else "%d %b %Y, %H:%M %Z").lstrip("0")
+    return Markup('<time datetime="{}">{}</time>').format(instant.astimezone(UTC).isoformat(), shown)
+
+
+def lasting(seconds: float | None) -> str:
+    """The two largest units: `2 d 3 h`, `4 min 5 s`, `0.4 s`."""
+    if seconds is None:
+        return EMPTY
+    if 0 < seconds < 10:
+        return f"{seconds:.1f} s"
+    parts: list[str] = []
+    left = round(seconds)
+    for size, name in _UNITS:
+        count, left = divmod(left, size)
+        if count or parts:
+            parts.append(f"{count} {_SHORT[name]}" if count else "")
+        if len(parts) == 2:
+            break
+    return " ".join(part for part in parts if part) or "0 s"
+
+
+def ago(value: str | datetime | None, at: datetime | None = None) -> str:
+    """`3 minutes ago`, `in 2 hours`, `just now`."""
+    instant = parsed(value)
+    if instant is None:
+        return "never"
+    seconds = ((at or now()) - instant).total_seconds()
+    for size, name in _UNITS:
+        count = int(abs(seconds) // size)
+        if count:
+            text = f"{count} {name}{'' if count == 1 else 's'}"
+            return f"{text} ago" if seconds > 0 else f"in {text}"
+    return "just now"
+
+
+def number(value: float | None) -> str:
+    """`12 345`, with spaces that do not break."""
+    return EMPTY if value is None else f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def shown(value: Any) -> str:
+    """A value of a record as people read it."""
+    match value:
+        case None | "" | [] | {}:
+            return EMPTY
+        case bool():
+            return "yes" if value else "no"
+        case str():
+            return value
+        case [*items] if all(isinstance(item, str) for item in items):
+            return ", ".join(items)
+        case Mapping() if all(isinstance(part, str) for part in value.values()):
+            return ", ".join(part for part in value.values() if part) or EMPTY
+        case Mapping() | list():
+            return as_json(value)
+    return str(value)
+
+
+def as_json(value: Any) -> str:
+    """Several lines of JSON."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def share(part: float, whole: float) -> float:
+    """Per cent, for a bar."""
+    return round(100 * part / whole, 2) if whole else 0.0
+
+
+def short(value: str) -> str:
+    """Enough of an id to tell it from others."""
+    return value[:8]
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    "when": when,
+    "lasting": lasting,
+    "ago": ago,
+    "number": number,
+    "shown": shown,
+    "as_json": as_json,
+    "share": share,
+    "short": short,
+}
