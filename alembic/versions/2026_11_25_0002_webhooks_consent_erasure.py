@@ -137,6 +137,42 @@ SYSTEM_READS = {
 }
 
 
+# A delivery is looked up and stored in one round trip each. Both run as one of the two roles, so row-level security
+# holds inside: the first sees what the system role may see, the second writes for exactly the tenant it is given.
+FIND_PATH = """
+create function mlc_find_path(varchar) returns table (
+    tenant_id uuid, id uuid, webhook_id uuid, secret_hash bytea, base_url varchar, signing_secret bytea, kind varchar,
+    data_key bytea, data_key_id varchar, is_stale boolean)
+language sql stable security definer set search_path = pg_catalog, public as $$
+    select p.tenant_id, p.id, p.webhook_id, p.secret_hash, p.base_url, p.signing_secret, w.kind, t.data_key,
+           t.data_key_id, p.last_used_at is null or p.last_used_at < clock_timestamp() - interval '1 minute'
+    from public.webhook_path p join public.webhook w on w.tenant_id = p.tenant_id and w.id = p.webhook_id
+    join public.tenant t on t.id = p.tenant_id
+    where p.key_id = $1 and t.data_key <> '' and (p.expires_at is null or p.expires_at > clock_timestamp())
+$$
+"""
+STORE_EVENTS = """
+create function mlc_store_events(
+    tenant uuid, webhook uuid, path uuid, note_use boolean, kind varchar, signed boolean, ids uuid[], types varchar[],
+    lists varchar[], fired timestamptz[], dedups bytea[], subjects bytea[], former_subjects bytea[], bodies bytea[])
+returns bigint language sql volatile security definer set search_path = pg_catalog, public as $$
+    select set_config('mlc.tenant', $1::text, true);
+    update public.webhook_path p set last_used_at = clock_timestamp() where $4 and p.tenant_id = $1 and p.id = $3;
+    with stored as (
+        insert into public.webhook_event as w (tenant_id, webhook_id, kind, signed, id, type, list_id, fired_at, dedup,
+                                               subject, former_subject, body)
+        select $1, $2, $5, $6, e.* from unnest($7, $8, $9, $10, $11, $12, $13, $14) as e
+        on conflict (tenant_id, dedup) do update set deliveries = w.deliveries + 1
+        returning w.deliveries = 1 as is_new)
+    select count(*) filter (where is_new) from stored;
+$$
+"""
+FUNCTIONS = {"mlc_find_path(varchar)": "mlc_system"} | {
+    "mlc_store_events(uuid, uuid, uuid, boolean, varchar, boolean, uuid[], varchar[], varchar[], timestamptz[], bytea[],"
+    " bytea[], bytea[], bytea[])": "mlc_app"
+}
+
+
 def upgrade() -> None:
     execute("set local lock_timeout = '5s'")
     for statement in CREATE.split(";"):
@@ -156,6 +192,14 @@ def upgrade() -> None:
         execute(f"grant select ({columns}) on {table} to mlc_system")
     for table in ("webhook", "webhook_path", "webhook_event", "erasure", "audience"):
         execute(f"create policy system_reads on {table} for select to mlc_system using (true)")
+    execute(FIND_PATH)
+    execute(STORE_EVENTS)
+    for function, role in FUNCTIONS.items():
+        execute(f"grant create on schema public to {role}")  # to become an owner; taken back at once
+        execute(f"alter function {function} owner to {role}")
+        execute(f"revoke create on schema public from {role}")
+        execute(f"revoke all on function {function} from public")
+        execute(f"grant execute on function {function} to mlc_app, mlc_system")
 
 
 def protect(table: str) -> None:
@@ -173,6 +217,8 @@ def execute(statement: str) -> None:
 
 
 def downgrade() -> None:
+    for function in FUNCTIONS:
+        execute(f"drop function {function}")
     execute("drop policy system_reads on audience")
     execute("drop index ix_audit_event_subject")
     execute("alter table audience drop column pull_claimed_at")

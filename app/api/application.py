@@ -77,11 +77,11 @@ def assemble(lifespan: Lifespan | None = None) -> FastAPI:
         generate_unique_id_function=_operation_id,
         **_telemetry(),
     )
+    app.include_router(hooks.router)  # first: routes are tried in turn, and these are called the most
     for router in _GUARDED:
         app.include_router(router, dependencies=[Depends(bearer_scheme)])
     app.include_router(oauth.public)
     app.include_router(health.router)
-    app.include_router(hooks.router)
     handle_problems(app)
     app.add_exception_handler(Replayed, _replayed)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's own way to change the document

@@ -10,6 +10,7 @@ from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, UniqueConstrain
 from sqlmodel import Field
 
 from app.db.base import Row, instant
+from app.db.engine import Database
 
 
 class Webhook(Row, table=True):
@@ -104,19 +105,9 @@ class WebhookEvent(Row, table=True):
     processed_at: datetime | None = instant(nullable=True)
 
 
-FIND_PATH = """
-    select p.tenant_id, p.id, p.webhook_id, p.secret_hash, p.base_url, p.signing_secret,
-           w.kind, t.data_key, t.data_key_id,
-           p.last_used_at is null or p.last_used_at < clock_timestamp() - interval '1 minute' as is_stale
-    from webhook_path p join webhook w on w.tenant_id = p.tenant_id and w.id = p.webhook_id
-    join tenant t on t.id = p.tenant_id
-    where p.key_id = $1 and t.data_key <> '' and (p.expires_at is null or p.expires_at > clock_timestamp())
-"""
-
-
-async def find_path(connection: asyncpg.Connection, key_id: str) -> asyncpg.Record | None:
-    """The live path of any tenant with this public part; as the system role."""
-    return await connection.fetchrow(FIND_PATH, key_id)
+async def find_path(database: Database, key_id: str) -> asyncpg.Record | None:
+    """The live path of any tenant with this public part. One round trip: the function runs as the system role."""
+    return await database.pool.fetchrow("select * from mlc_find_path($1)", key_id)
 
 
 class Arrival(NamedTuple):
@@ -132,35 +123,25 @@ class Arrival(NamedTuple):
     body: bytes  # sealed
 
 
-STORE = """
-    insert into webhook_event as w (tenant_id, webhook_id, kind, signed, id, type, list_id, fired_at, dedup, subject,
-                                    former_subject, body)
-    select $1, $2, $3, $4, e.* from unnest($5::uuid[], $6::varchar[], $7::varchar[], $8::timestamptz[], $9::bytea[],
-        $10::bytea[], $11::bytea[], $12::bytea[]) as e
-    on conflict (tenant_id, dedup) do update set deliveries = w.deliveries + 1
-    returning w.deliveries = 1 as is_new
-"""
-USED = "update webhook_path set last_used_at = clock_timestamp() where tenant_id = $1 and id = $2"
+STORE = "select mlc_store_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
 
 
 async def store(
-    connection: asyncpg.Connection,
+    database: Database,
     tenant_id: UUID,
     webhook_id: UUID,
+    path_id: UUID,
     kind: str,
     arrivals: Sequence[Arrival],
     *,
     signed: bool,
+    note_use: bool,
 ) -> int:
-    """Keep events (distinct by dedup); one that is there already only counts up. How many are new."""
+    """Keep events (distinct by dedup), committed when this returns; one that is there already only counts up. How many
+    are new. One round trip: the function runs as the tenants' role, for this tenant."""
     columns = map(list, zip(*arrivals, strict=True))
-    rows = await connection.fetch(STORE, tenant_id, webhook_id, kind, signed, *columns)
-    return sum(row["is_new"] for row in rows)
-
-
-async def note_use(connection: asyncpg.Connection, tenant_id: UUID, path_id: UUID) -> None:
-    """The path has just been used."""
-    await connection.execute(USED, tenant_id, path_id)
+    new: int = await database.pool.fetchval(STORE, tenant_id, webhook_id, path_id, note_use, kind, signed, *columns)
+    return new
 
 
 async def take(connection: asyncpg.Connection, tenant_id: UUID, limit: int) -> Sequence[asyncpg.Record]:

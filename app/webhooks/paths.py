@@ -78,8 +78,7 @@ async def find(database: Database, vault: Vault, vendor: str, segment: str) -> L
     work."""
     parts = parted(segment)
     key_id, secret = parts or _NOBODY
-    async with database.system() as connection:
-        row = await webhooks.find_path(connection, key_id)
+    row = await webhooks.find_path(database, key_id)
     if row is None:
         hmac.compare_digest(hmac.digest(_NOBODYS_HASH, secret.encode(), "sha256"), _NOBODYS_HASH)
         return None

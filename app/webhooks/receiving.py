@@ -37,17 +37,16 @@ async def receive(
     arrivals = {delivery.identity: _arrival(path, delivery) for delivery in deliveries}
     if not arrivals:
         return 0, 0
-    async with database.transaction(path.tenant_id) as connection:
-        new = await webhooks.store(
-            connection,
-            path.tenant_id,
-            path.webhook_id,
-            path.kind,
-            list(arrivals.values()),
-            signed=path.signing_secret is not None,
-        )
-        if path.is_stale:
-            await webhooks.note_use(connection, path.tenant_id, path.id)
+    new = await webhooks.store(
+        database,
+        path.tenant_id,
+        path.webhook_id,
+        path.id,
+        path.kind,
+        list(arrivals.values()),
+        signed=path.signing_secret is not None,
+        note_use=path.is_stale,
+    )
     return new, len(arrivals)
 
 
