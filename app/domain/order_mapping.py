@@ -4,6 +4,8 @@ The customer is read from the stream of customers, so `email.sources` and `field
 sync's filter names fields of the invoice.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
 from app.domain.definition import MappingDefinition
@@ -13,8 +15,10 @@ from app.domain.filters import Filter, Predicate, compile_filter
 from app.domain.inactive import InactivePolicy
 from app.domain.invoice import InvoiceSelection
 from app.domain.mapping import CompiledMapping, compile_mapping
+from app.domain.member import Member, Skip
 from app.domain.ordering import companies_of
-from app.domain.store_customers import Build, compile_store_customer
+from app.domain.party import Party
+from app.domain.store_customers import DEFAULT_RULES, Build, compile_store_customer, fields_of
 
 DOCUMENT_FIELDS = tuple(field.name for field in INVOICE)
 ANY_COMPANY = "Invoices of all companies of the folder come together: the filter must say which, by `company` and `in`."
@@ -48,6 +52,23 @@ def compile_buyers(definition: MappingDefinition) -> tuple[CompiledMapping, Buil
     customers = compile_mapping(people, inactive=InactivePolicy())
     places = {name: place for place, name in enumerate(customers.selection.fields)}
     return customers, compile_store_customer(definition.fields, places)
+
+
+def with_store_fields(mapping: CompiledMapping) -> tuple[CompiledMapping, Build]:
+    """A mapping of members whose parties also carry what a store's customer needs, and what makes one of them."""
+    selection = mapping.selection
+    own = len(selection.fields)
+    extra = [name for name in fields_of(DEFAULT_RULES) if name not in selection.fields]
+    fields = (*selection.fields, *extra)
+    members = mapping.members
+
+    def of_own_fields(party: Party) -> Sequence[Member | Skip]:
+        return members(msgspec.structs.replace(party, values=party.values[:own]))
+
+    wider = msgspec.structs.replace(
+        mapping, selection=msgspec.structs.replace(selection, fields=fields), members=of_own_fields
+    )
+    return wider, compile_store_customer(DEFAULT_RULES, {name: place for place, name in enumerate(fields)})
 
 
 def require_companies(filter_: Filter | None) -> tuple[str, ...]:

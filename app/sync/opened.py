@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from app.connections.vault import TenantKeys
@@ -12,7 +12,7 @@ from app.domain.errors import ConnectorError
 from app.domain.mapping import CompiledMapping
 from app.domain.planning import Encode, Policy
 from app.sync.observing import SILENT, Observer
-from app.sync.pages import Position
+from app.sync.pages import Page, Position
 from app.sync.ports import BulkUpdater, Source, Target
 
 if TYPE_CHECKING:
@@ -40,6 +40,14 @@ class Pace:
     readers: int = 2  # X3 calls in flight
 
 
+class Keeper(Protocol):
+    """What is done with a page once its members are written, before it is remembered."""
+
+    async def keep(self, page: Page) -> None:
+        """May add warnings to the page's decisions; raises what concerns the whole run."""
+        ...
+
+
 @dataclass(slots=True)
 class OpenRun:
     """`row` and `sync` are the database rows as claimed; `fence` proves that the run is ours."""
@@ -63,6 +71,7 @@ class OpenRun:
     whole: bool  # it stands for the whole stream, so its end moves the watermark
     observer: Observer = SILENT
     reconciler: "Reconciler | None" = None
+    keeper: Keeper | None = None
     bulk: BulkUpdater | None = None
     bulk_from: int = 1000  # single changes waiting; from so many on a batch of operations is made
     began: float = field(default_factory=time.monotonic)

@@ -1,6 +1,5 @@
 """A claimed run of invoices becomes an open one."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,8 +9,6 @@ import msgspec
 
 from app.connections.opening import Opener
 from app.connectors.mailchimp.payloads import encode_fragment
-from app.connectors.mailchimp.shapes import Store
-from app.connectors.mailchimp.stores import MailchimpStore
 from app.db import audiences, orders, stores
 from app.domain.errors import InvalidDefinition, NeedsTenant
 from app.domain.filters import parse_filter
@@ -22,10 +19,7 @@ from app.sync.opened import OpenRun, Pace
 from app.sync.order_opened import OpenOrders, OrderPosition
 from app.sync.order_source import Phase, Touched
 from app.sync.preparing import MOST_READERS, Loaded, mark, settings_digest
-
-STORE_KEPT_SECONDS = 600
-
-_stores_seen: dict[tuple[UUID, str], tuple[float, Store]] = {}
+from app.sync.store_opening import known_store
 
 
 async def open_orders(
@@ -92,25 +86,6 @@ def _compiled(loaded: Loaded) -> CompiledOrders:
         raise NeedsTenant(
             "mapping_invalid", f"The mapping cannot be used: {error.message} ({error.pointer})"
         ) from error
-
-
-async def known_store(connection_id: UUID, shop: MailchimpStore, store_id: str, list_id: str) -> Store:
-    """The store as Mailchimp has it, kept for a few minutes so that runs with nothing to do ask nothing.
-
-    Raises:
-        NeedsTenant: there is no such store, or it feeds another audience.
-    """
-    key = (connection_id, store_id)
-    seen = _stores_seen.get(key)
-    if seen is None or time.monotonic() - seen[0] > STORE_KEPT_SECONDS:
-        found = await shop.read()
-        if found is None:
-            raise NeedsTenant("mailchimp_store_gone", "The store no longer exists at Mailchimp.")
-        seen = _stores_seen[key] = (time.monotonic(), found)
-    store = seen[1]
-    if store.list_id != list_id:
-        raise NeedsTenant("mailchimp_store_elsewhere", f"The store {store_id} does not feed the sync's audience.")
-    return store
 
 
 def _restored(stored: Any) -> OrderPosition:

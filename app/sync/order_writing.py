@@ -12,6 +12,7 @@ from app.domain.errors import RecordRejected
 from app.domain.order_planning import Ruling, Step, refuse
 from app.domain.ordering import products_of
 from app.domain.planning import Outcome
+from app.sync import store_syncing
 from app.sync.opened import LeaseLost
 from app.sync.order_deciding import Parcel, attempt
 from app.sync.order_opened import OpenOrders
@@ -31,10 +32,14 @@ class OrderWriter:
         self._opened = opened
         self._run = opened.run
         self._shop = opened.shop
+        self._announcing = asyncio.Lock()
+        self._announced = False
 
     async def carry(self, parcel: Parcel) -> None:
         """All that is to be written of a page; refusals end up in its rulings. Raises what concerns the whole run."""
         putting = [ruling for ruling in parcel.rulings if ruling.step in (Step.PUT, Step.RENEW)]
+        if putting or any(ruling.step is Step.CANCEL for ruling in parcel.rulings):
+            await self._no_automations()
         products = products_of(parcel.invoices[ruling.number] for ruling in putting)
         await self._products(putting, products)
         await self._customers(putting)
@@ -46,6 +51,13 @@ class OrderWriter:
             async with asyncio.TaskGroup() as calls:
                 for ruling in some:
                     calls.create_task(self._send(parcel, ruling, products))
+
+    async def _no_automations(self) -> None:
+        """Before the first call of a slice that fills the store: Mailchimp shall start none."""
+        async with self._announcing:
+            if not self._announced and self._opened.is_backfill:
+                await store_syncing.begin(self._run, self._opened.store_row, self._shop)
+            self._announced = True
 
     async def _products(self, putting: Sequence[Ruling], products: dict[str, Product]) -> None:
         wanted = {key: product(self._shop, each) for key, each in products.items()}

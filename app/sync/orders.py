@@ -6,7 +6,6 @@ from contextlib import aclosing
 from datetime import datetime
 
 from app.domain.invoice import Kind
-from app.sync import store_syncing
 from app.sync.order_deciding import OrderDecider, Parcel, parcel_of
 from app.sync.order_ledger import remember
 from app.sync.order_opened import OpenOrders
@@ -32,8 +31,6 @@ async def carry_orders(opened: OpenOrders) -> bool:
     run, position = opened.run, opened.position
     touched, asked_for = Touched(opened), run.row["codes"]
     await _note_expected(opened)
-    if opened.is_backfill and not run.dry:
-        await store_syncing.begin(run, opened.store_row, opened.shop)
     for phase in PHASES[PHASES.index(position.phase) if position.phase else 0 :]:
         if position.phase != phase:
             position.phase, position.lanes = phase, []

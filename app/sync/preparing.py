@@ -27,12 +27,15 @@ from app.domain.errors import InvalidDefinition, NeedsTenant
 from app.domain.filters import parse_filter
 from app.domain.inactive import parse_inactive
 from app.domain.mapping import CompiledMapping, MappingDefinition, compile_mapping, parse_mapping
+from app.domain.order_mapping import with_store_fields
 from app.domain.planning import Policy
+from app.domain.store_customers import Build
 from app.domain.watermark import lower_bound
 from app.sync.opened import LeaseLost, OpenRun, Pace
 from app.sync.pages import restored
 from app.sync.ports import Source
 from app.sync.reconciling import Reconciler
+from app.sync.store_opening import open_keeper
 
 FIELDS_KEPT_SECONDS = 600
 DEFAULT_OVERLAP_SECONDS = 1020
@@ -65,6 +68,9 @@ async def open_run(opener: Opener, pace: Pace, tenant_id: UUID, row: Mapping[str
         raise NeedsTenant("audience_missing", "This sync names no audience.")
     target = opener.audience(loaded.keys, loaded.target, list_id)
     mapping, notes = await _fitted(loaded, target, list_id, dry=row["dry_run"])
+    store_customer: Build | None = None
+    if sync.stream == "customers" and sync.target.get("store_id"):
+        mapping, store_customer = with_store_fields(mapping)
     source = opener.source(loaded.keys, loaded.source, mapping.selection)
     if row["start_mark"] is None:
         row = await mark(opener, tenant_id, row, loaded, source)
@@ -94,6 +100,8 @@ async def open_run(opener: Opener, pace: Pace, tenant_id: UUID, row: Mapping[str
     run.notes.extend(notes)
     if (bulk_from := loaded.target.settings.get("batch_operations_from", 1000)) is not None and not run.dry:
         run.bulk, run.bulk_from = opener.bulk_updates(loaded.keys, loaded.target, list_id), int(bulk_from)
+    if store_customer is not None:
+        run.keeper = await open_keeper(opener, loaded.keys, loaded.target, run, store_customer)
     if row["mode"] == "reconcile" and row["codes"] is None:
         run.reconciler = Reconciler(run)
     return run

@@ -125,6 +125,9 @@ async def _remember(run: OpenRun, flight: Flight) -> None:
     while True:
         pages = flight.order.ready()
         if pages:
+            if run.keeper is not None:
+                pages = pages[:1]
+                await run.keeper.keep(pages[0])
             await remember(run, pages, flight.position, flight.settled_by(pages))
             flight.order.remove(pages)
             for page in pages:

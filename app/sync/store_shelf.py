@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from hashlib import sha256
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from app.sync.opened import LeaseLost, OpenRun
 from app.sync.order_ports import Shop
 
 PRODUCT, CUSTOMER = "product", "customer"
+NOTED_TOGETHER = 50
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -61,19 +62,29 @@ class Shelf:
             return await stores.known_items(connection, run.tenant_id, self._store, kind, keys)
 
     async def fill(self, kind: str, wanted: Mapping[str, Wanted], *, anew: bool = False) -> dict[str, RecordRejected]:
-        """Put what is missing or different (`anew`: everything); answers the refusals by key.
+        """Put what is missing or different (`anew`: everything); answers the refusals by key."""
+        missing = list(wanted.values()) if anew else await self.missing(kind, wanted)
+        return await self.put(kind, missing, anew=anew)
 
-        What was acknowledged is noted at once: a run that breaks off later has not to put it again.
+    async def missing(self, kind: str, wanted: Mapping[str, Wanted]) -> list[Wanted]:
+        """Those the store does not have as they should be."""
+        known = await self.known(kind, list(wanted))
+        return [each for key, each in wanted.items() if known.get(key) != each.print]
+
+    async def put(self, kind: str, wanted: Sequence[Wanted], *, anew: bool = False) -> dict[str, RecordRejected]:
+        """Put these; answers the refusals by key.
+
+        What was acknowledged is noted a few at a time: a run that breaks off later has not to put it again.
         """
-        known = {} if anew else await self.known(kind, list(wanted))
-        missing = [each for key, each in wanted.items() if known.get(key) != each.print]
-        if not missing:
-            return {}
-        async with asyncio.TaskGroup() as puts:
-            tasks = [puts.create_task(self._once(kind, each, anew=anew)) for each in missing]
-        results = [(each, task.result()) for each, task in zip(missing, tasks, strict=True)]
-        await self._note(kind, [each for each, refusal in results if refusal is None])
-        return {each.key: refusal for each, refusal in results if refusal is not None}
+        refused: dict[str, RecordRejected] = {}
+        for at in range(0, len(wanted), NOTED_TOGETHER):
+            some = wanted[at : at + NOTED_TOGETHER]
+            async with asyncio.TaskGroup() as puts:
+                tasks = [puts.create_task(self._once(kind, each, anew=anew)) for each in some]
+            results = [(each, task.result()) for each, task in zip(some, tasks, strict=True)]
+            await self._note(kind, [each for each, refusal in results if refusal is None])
+            refused |= {each.key: refusal for each, refusal in results if refusal is not None}
+        return refused
 
     async def _once(self, kind: str, wanted: Wanted, *, anew: bool) -> RecordRejected | None:
         """Put it unless another page has just done so."""
