@@ -120,29 +120,6 @@ async def note_items(
         await connection.execute(NOTE, tenant_id, store, kind, *map(list, zip(*items, strict=True)))
 
 
-async def customers_of(
-    connection: asyncpg.Connection, tenant_id: UUID, member_hash: bytes
-) -> Sequence[tuple[UUID, str, str]]:
-    """(connection, Mailchimp's store id, customer id) of every store customer with this address."""
-    rows = await connection.fetch(
-        "select s.connection_id, s.store_id, i.key from store_item i join store s"
-        " on s.tenant_id = i.tenant_id and s.id = i.store where i.tenant_id = $1 and i.member_hash = $2"
-        " and i.kind = 'customer' order by s.store_id, i.key",
-        tenant_id,
-        member_hash,
-    )
-    return [(row["connection_id"], row["store_id"], row["key"]) for row in rows]
-
-
-async def forget_customers(connection: asyncpg.Connection, tenant_id: UUID, member_hash: bytes) -> None:
-    """The customers with this address are no longer in any store."""
-    await connection.execute(
-        "delete from store_item where tenant_id = $1 and member_hash = $2 and kind = 'customer'",
-        tenant_id,
-        member_hash,
-    )
-
-
 async def begin_backfill(
     connection: asyncpg.Connection, tenant_id: UUID, store: UUID, run_id: UUID, fence: int
 ) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
+from app.connectors.sage_x3 import invoice_paths
 from app.connectors.sage_x3.failures import QueryFailed
 from app.connectors.sage_x3.graphql import GraphQL
 from app.connectors.sage_x3.paths import NODES, ROOTS, Generation, Path, candidates, lanes, parse_path, written
@@ -127,7 +128,35 @@ async def explore(graphql: GraphQL, wanted: Wanted, overrides: Mapping[str, Mapp
         chosen = {name: next((path for path in paths if path in there), None) for name, paths in table.items()}
         offer.paths[stream] = {name: path for name, path in chosen.items() if path is not None}
         offer.missing += [f"{stream}.{name}" for name, path in chosen.items() if path is None]
+    await _offer_invoices(offer, introspection if roots else None, roots, graphql, overrides)
     return offer
+
+
+async def _offer_invoices(
+    offer: Offer,
+    introspection: Introspection | None,
+    roots: Types,
+    graphql: GraphQL,
+    overrides: Mapping[str, Mapping[str, str]],
+) -> None:
+    """The same for sales documents and their lines, whose module a site may not have, or not open to the API user."""
+    root = invoice_paths.ROOTS[offer.generation]
+    for kind, node in ((invoice_paths.STREAM, invoice_paths.NODE), (invoice_paths.LINES, invoice_paths.LINE_NODE)):
+        table = invoice_paths.candidates(kind, overrides.get(kind, {}))
+        every = {path: parse_path(path) for paths in table.values() for path in paths}
+        if introspection is not None:
+            chains = {path: chain(root, node, parsed) for path, parsed in every.items()}
+            found = await introspection.holds(roots, list(chains.values()))
+            there = {path for path, names in chains.items() if names in found}
+        else:
+            there = await Probe(graphql, root, node).there(every)
+        if not there:
+            offer.missing.append(kind)
+            continue
+        chosen = {name: next((path for path in paths if path in there), None) for name, paths in table.items()}
+        offer.paths[kind] = {name: path for name, path in chosen.items() if path is not None}
+        elsewhere = invoice_paths.TOTALS if offer.generation == "xtremX3" else ()
+        offer.missing += [f"{kind}.{name}" for name, path in chosen.items() if path is None and name not in elsewhere]
 
 
 async def _without_retrying_refusals(introspection: Introspection) -> Types:

@@ -54,17 +54,23 @@ async def test_items_are_known_by_their_newest_fingerprint_and_people_by_their_a
             "P1": b"2",
             "P2": b"3",
         }
-        assert [tuple(row)[1:] for row in await stores.customers_of(c, world.tenant, ada)] == [("x3-eur", "C1")]
-        await stores.forget_customers(c, world.tenant, ada)
-        assert await stores.customers_of(c, world.tenant, ada) == []
+        found = await c.fetch(
+            "select kind, key from store_item where tenant_id = $1 and member_hash = $2", world.tenant, ada
+        )
+        assert [tuple(row) for row in found] == [("customer", "C1")]
 
 
 async def test_a_backfill_is_over_when_its_run_has_ended_or_is_gone(database: Database) -> None:
     world = await World(database).set_up()
     store, run_id = await a_store(world), await world.queued()
     async with database.transaction(world.tenant) as c:
-        await stores.begin_backfill(c, world.tenant, store, run_id)
-        await stores.begin_backfill(c, world.tenant, store, uuid4())
+        await c.execute("update sync_run set state = 'running', fence = 1")
+        assert await stores.begin_backfill(c, world.tenant, store, run_id, 1)
+        assert not await stores.begin_backfill(c, world.tenant, store, run_id, 2)
+        assert await stores.finished_backfills(c, world.tenant) == []
+        await c.execute(
+            "insert into store_backfill (tenant_id, run_id, store) values ($1, $2, $3)", world.tenant, uuid4(), store
+        )
         assert len(await stores.finished_backfills(c, world.tenant)) == 1
         await c.execute("update sync_run set state = 'failed'")
         over = await stores.finished_backfills(c, world.tenant)

@@ -163,3 +163,16 @@ async def test_a_field_that_orders_need_and_x3_lacks_is_named(x3: FakeX3) -> Non
     x3.facts = {"generation": "x3", "paths": {"invoices": {"number": "id"}, "invoices.lines": {}}}
     with pytest.raises(NeedsTenant, match=r"invoices\.company"):
         source(x3)
+
+
+@pytest.mark.parametrize("introspection", [True, False])
+@pytest.mark.parametrize("generation", ["x3", "xtremX3"])
+async def test_verification_finds_the_paths_of_documents(generation: str, introspection: bool) -> None:
+    x3 = fake(Settings(generations=(generation,), introspection=introspection), invoices=30)
+    verdict = await x3.verify()
+
+    assert verdict.ok, verdict.checks
+    assert [name for name in x3.facts["missing_paths"] if name.startswith("invoices")] == []
+    assert x3.facts["paths"]["invoices"]["bill_to_customer"] == "billToCustomer.code.code"
+    assert len(await everything(source(x3))) == 30
+    await x3.http.aclose()
