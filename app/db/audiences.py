@@ -9,6 +9,7 @@ from sqlalchemy import ForeignKeyConstraint, LargeBinary, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from app.db.base import Row, instant
+from app.db.columns import blob_column, blobs, text_column, texts
 from app.domain.consent import OPEN_STATUSES, is_opted_out
 
 
@@ -60,12 +61,14 @@ async def audience_row(
 
 
 # One statement for a whole page: the mirror's rows, and a ledger entry for every status that is not the one known.
-MIRROR = """
-    with e as (select * from unnest($3::bytea[], $4::varchar[], $5::timestamptz[], $6::varchar[])
-               as e(hash, status, changed, cause)),
+MIRROR = f"""
+    with e as materialized (
+        select {blob_column(3, 16)} as hash, e.status, e.changed, coalesce(e.cause, $8) as cause
+        from unnest({text_column(4)}, $5::timestamptz[], {text_column(6)}) with ordinality
+            as e(status, changed, cause, n)),
     b as materialized (
         select member_hash, status from audience_member
-        where tenant_id = $1 and audience_id = $2 and member_hash = any($3::bytea[])),
+        where tenant_id = $1 and audience_id = $2 and member_hash = any(array(select hash from e))),
     noted as (
         insert into consent_event (tenant_id, member_hash, audience_id, status, before, cause, said_at, run_id)
         select $1, e.hash, $2, e.status, b.status, e.cause, e.changed, $7 from e left join b on b.member_hash = e.hash
@@ -96,11 +99,12 @@ async def mirror(
             MIRROR,
             tenant_id,
             audience_id,
-            hashes,
-            statuses,
-            changed if changed is not None else [None] * len(hashes),
-            [causes] * len(hashes) if isinstance(causes, str) else causes,
+            blobs(hashes, 16),
+            texts(statuses),
+            changed,
+            None if isinstance(causes, str) else texts(causes),
             run_id,
+            causes if isinstance(causes, str) else None,
         )
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import BigInteger, Index, LargeBinary, text
 from sqlmodel import Field, SQLModel
 
 from app.db.base import document, instant
+from app.db.columns import blob_column, blobs, text_column, texts
 
 canonical = msgspec.json.Encoder().encode
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -94,15 +95,15 @@ LOCK_HEAD = """
     on conflict (tenant_id) do update set seq = audit_head.seq
     returning seq, hash, clock_timestamp() as at
 """
-APPEND = """
+APPEND = f"""
     with moved as (update audit_head set seq = $14, hash = $15 where tenant_id = $1)
     insert into audit_event (tenant_id, at, actor, sync_id, run_id, page,
                              seq, action, object_id, code, subject, reason, detail, hash)
     select $1, $2, $3, $4, $5, $6,
-           e.seq, e.action, e.object_id::uuid, e.code, e.subject, e.reason, e.detail::jsonb, e.hash
-    from unnest($7::bigint[], $8::varchar[], $9::varchar[], $10::varchar[], $11::bytea[], $12::varchar[],
-                $13::varchar[], $16::bytea[])
-         as e(seq, action, object_id, code, subject, reason, detail, hash)
+           $7::bigint + e.n, e.action, e.object_id::uuid, e.code, {blob_column(11, 16)}, e.reason, e.detail::jsonb,
+           {blob_column(16, 32)}
+    from unnest({text_column(8)}, {text_column(9)}, {text_column(10)}, {text_column(12)}, {text_column(13)})
+         with ordinality as e(action, object_id, code, reason, detail, n)
 """
 
 
@@ -113,8 +114,11 @@ def common(at: datetime, event: Event) -> bytes:
 
 
 def link(previous: bytes, shared: bytes, seq: int, event: Event, detail: str | None) -> bytes:
-    """Hash of an event behind `previous`: SHA-256 over it, the shared bytes and the event's own canonical JSON."""
-    own = canonical((seq, event.action, event.object_id, event.code, event.subject, event.reason, detail))
+    """Hash of an event behind `previous`: SHA-256 over it, the shared bytes and the event's own canonical JSON, as it
+    is stored: blank texts are null, see app/db/columns.py."""
+    own = canonical(
+        (seq, event.action, event.object_id, event.code or None, event.subject, event.reason or None, detail)
+    )
     return sha256(previous + shared + own).digest()
 
 
@@ -147,16 +151,16 @@ async def append(connection: asyncpg.Connection, tenant_id: UUID, events: Sequen
         first.sync_id,
         first.run_id,
         first.page,
-        list(range(seq + 1, seq + 1 + len(events))),
-        [e.action for e in events],
-        [str(e.object_id) if e.object_id else None for e in events],
-        [e.code for e in events],
-        [e.subject for e in events],
-        [e.reason for e in events],
-        details,
+        seq,
+        texts([e.action for e in events]),
+        texts([str(e.object_id) if e.object_id else None for e in events]),
+        texts([e.code for e in events]),
+        blobs([e.subject for e in events], 16),
+        texts([e.reason for e in events]),
+        texts(details),
         seq + len(events),
         previous,
-        hashes,
+        b"".join(hashes),
     )
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Index, LargeBinary, SmallInteger, text
 from sqlmodel import Field, SQLModel
 
 from app.db.base import instant
+from app.db.columns import blob_column, blobs, text_column, texts
 from app.domain.planning import CREATED_BY_US, Known, Owner
 
 
@@ -77,12 +78,14 @@ LOOK_UP = """
     where r.state is not null or m.status is not null or x.key is not null
 """
 
-UPSERT = """
+UPSERT = f"""
     insert into record as r (tenant_id, sync_id, run_id, mapping_version, changed_at, key, code, state, reason,
                              member_hash, fingerprint, email, tags, flags, is_active)
-    select $1, $2, $3, $4, clock_timestamp(), e.* from unnest($5::varchar[], $6::varchar[], $7::varchar[],
-        $8::varchar[], $9::bytea[], $10::bytea[], $11::bytea[], $12::varchar[], $13::smallint[], $14::boolean[])
-        as e(key, code, state, reason, member_hash, fingerprint, email, tags, flags, is_active)
+    select $1, $2, $3, $4, clock_timestamp(), e.key, e.code, e.state, e.reason,
+        {blob_column(9, 16)}, {blob_column(10, 16)}, e.email, coalesce(e.tags, ''),
+        e.flags::smallint, get_byte($14, e.n::integer - 1) = 1
+    from unnest({text_column(5)}, {text_column(6)}, {text_column(7)}, {text_column(8)}, $11::bytea[],
+        {text_column(12)}, {text_column(13)}) with ordinality as e(key, code, state, reason, email, tags, flags, n)
     on conflict (tenant_id, sync_id, key) do update set
         run_id = excluded.run_id, mapping_version = excluded.mapping_version, changed_at = excluded.changed_at,
         state = excluded.state, reason = excluded.reason, member_hash = excluded.member_hash,
@@ -92,7 +95,7 @@ UPSERT = """
 
 
 class Entry(NamedTuple):
-    """One ledger row to write, in the order of UPSERT's arrays."""
+    """One ledger row to write; hashes and fingerprints have 16 bytes."""
 
     key: str
     code: str
@@ -137,10 +140,26 @@ async def upsert(
     entries: Sequence[Entry],
 ) -> None:
     """Write ledger rows, at most one per key."""
-    if entries:
-        await connection.execute(
-            UPSERT, tenant_id, sync_id, run_id, mapping_version, *map(list, zip(*entries, strict=True))
-        )
+    if not entries:
+        return
+    keys, codes, states, reasons, hashes, prints, emails, tags, flags, active = zip(*entries, strict=True)
+    await connection.execute(
+        UPSERT,
+        tenant_id,
+        sync_id,
+        run_id,
+        mapping_version,
+        texts(keys),
+        texts(codes),
+        texts(states),
+        texts(reasons),
+        blobs(hashes, 16),
+        blobs(prints, 16),
+        emails,
+        texts(tags),
+        texts(list(map(str, flags))),
+        bytes(active),
+    )
 
 
 async def demote(
