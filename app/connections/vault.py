@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import os
 from collections import OrderedDict
+from collections.abc import Sequence
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -55,11 +56,22 @@ class TenantKeys:
         self._tenant = tenant_id.bytes
         self._aead = AESGCM(_derived(data_key, b"seal"))
         self._pepper = _derived(data_key, b"digest")
+        self._keyed = hashlib.blake2b(key=self._pepper, digest_size=16)
 
     def seal(self, plain: bytes, row: UUID | bytes, field: str) -> bytes:
         """Ciphertext bound to this tenant, row and field; 29 bytes longer than `plain`."""
         nonce = os.urandom(NONCE_BYTES)
         return FORMAT + nonce + self._aead.encrypt(nonce, plain, self._bound(row, field))
+
+    def seal_many(self, plains: Sequence[bytes], row: UUID | bytes, field: str) -> list[bytes]:
+        """As seal(), for many values of one row and field: what they have in common is made once."""
+        bound, encrypt = self._bound(row, field), self._aead.encrypt
+        drawn = os.urandom(NONCE_BYTES * len(plains))
+        nonces = [drawn[at : at + NONCE_BYTES] for at in range(0, len(drawn), NONCE_BYTES)]
+        return [
+            b"%b%b%b" % (FORMAT, nonce, encrypt(nonce, plain, bound))
+            for nonce, plain in zip(nonces, plains, strict=True)
+        ]
 
     def open(self, sealed: bytes, row: UUID | bytes, field: str) -> bytes:
         """Raises CannotOpen unless `sealed` was made by seal() for the same tenant, row and field."""
@@ -73,7 +85,9 @@ class TenantKeys:
 
     def digest(self, value: bytes) -> bytes:
         """16 bytes that stand for a value of this tenant in audit rows and suppressions: keyed BLAKE2b."""
-        return hashlib.blake2b(value, key=self._pepper, digest_size=16).digest()
+        hasher = self._keyed.copy()
+        hasher.update(value)
+        return hasher.digest()
 
     def secret_hash(self, secret: str) -> bytes:
         """Keyed hash under which an API key's secret is stored."""

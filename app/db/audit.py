@@ -65,7 +65,7 @@ class AuditEvent(SQLModel, table=True):
     hash: bytes = Field(sa_type=LargeBinary)
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """An event to append; the chain gives it its number, time and hash."""
 
     action: str

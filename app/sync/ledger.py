@@ -139,7 +139,7 @@ def _recount(decisions: Iterable[Decision], run_id: UUID, counts: Counter[str], 
 
 
 async def _keep_changes(run: OpenRun, connection: asyncpg.Connection, changed: Sequence[Decision], number: int) -> None:
-    body = b"[" + b",".join([encode(change_of(d, run.dry)) for d in changed]) + b"]"
+    body = encode([change_of(d, run.dry) for d in changed])
     await connection.execute(
         "insert into change_page (tenant_id, run_id, page, sync_id, entries, body) values ($1, $2, $3, $4, $5, $6)",
         run.tenant_id,
@@ -172,7 +172,7 @@ async def keep_orphans(run: OpenRun, emails: Sequence[str]) -> None:
 def change_of(decision: Decision, dry: bool) -> Change:
     """What the change page says of a decision; dry runs say what would happen."""
     member = decision.member
-    outcome = f"would_be_{decision.outcome}" if dry else decision.outcome.value
+    outcome = f"would_be_{decision.outcome}" if dry else str(decision.outcome)
     return Change(
         decision.key,
         decision.code,
@@ -188,7 +188,7 @@ def change_of(decision: Decision, dry: bool) -> Change:
 async def _write(run: OpenRun, connection: asyncpg.Connection, changed: Sequence[Decision], number: int) -> None:
     tenant, sync = run.tenant_id, run.sync_id
     version = run.row["mapping_version"]
-    await records.upsert(connection, tenant, sync, run.run_id, version, [_entry(run, d) for d in changed if d.remember])
+    await records.upsert(connection, tenant, sync, run.run_id, version, _entries(run, changed))
     demoted = {d.demote.key: d.member_hash for d in changed if d.demote is not None and d.demote.run_id != NO_RUN}
     if demoted:
         await records.demote(connection, tenant, sync, run.run_id, demoted)
@@ -202,10 +202,16 @@ async def _write(run: OpenRun, connection: asyncpg.Connection, changed: Sequence
     await audit.append(connection, tenant, [_event(run, d, number) for d in changed])
 
 
-def _entry(run: OpenRun, decision: Decision) -> records.Entry:
-    member = decision.member
-    state = {Outcome.SKIPPED: "skipped", Outcome.REJECTED: "rejected"}.get(decision.outcome, "synced")
-    email = run.keys.seal(member.email.encode(), run.sync_id, "record.email") if member is not None else None
+def _entries(run: OpenRun, changed: Iterable[Decision]) -> list[records.Entry]:
+    kept = [d for d in changed if d.remember]
+    members = [d.member for d in kept if d.member is not None]
+    sealed = iter(run.keys.seal_many([m.email.encode() for m in members], run.sync_id, "record.email"))
+    return [_entry(d, None if d.member is None else next(sealed)) for d in kept]
+
+
+def _entry(decision: Decision, email: bytes | None) -> records.Entry:
+    member, outcome = decision.member, decision.outcome
+    state = "skipped" if outcome is Outcome.SKIPPED else "rejected" if outcome is Outcome.REJECTED else "synced"
     on = member.tags if member is not None and state == "synced" else ()
     return records.Entry(
         decision.key,
