@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from app.domain.consent import is_opted_out
+from app.domain.consent import is_opted_out, stricter
 from app.domain.member import Member, MergeValue, Skip
 
 SEPARATOR = "\x1f"
@@ -209,6 +209,8 @@ def _decide_skip(skip: Skip, known: Known, policy: Policy) -> Decision:
             policy.inactive, Action.FLAG
         )
         decision.flags |= FLAGGED_INACTIVE
+        if decision.action is Action.ARCHIVE:
+            decision.flags |= ARCHIVED_BY_US
     return decision
 
 
@@ -333,6 +335,8 @@ def _carry(decision: Decision, member: Member, known: Known, policy: Policy) -> 
     if known.status is None:
         decision.action, decision.outcome = Action.INSERT, Outcome.CREATED
         decision.status = policy.new_member_status
+        if moved and known.old_status is not None:  # the shared address it comes from stays with somebody else
+            decision.status = stricter(decision.status, known.old_status)
     else:
         decision.action, decision.outcome = Action.UPDATE, Outcome.UPDATED
     return decision

@@ -7,6 +7,7 @@ from app.domain.errors import RecordRejected
 from app.domain.member import Member, MergeValue
 from app.domain.planning import ARCHIVED_BY_US, BORN_UNSUBSCRIBED, SEPARATOR, Action, Decision, Outcome, born, is_closed
 from app.sync.flight import Flight
+from app.sync.opened import OpenRun
 from app.sync.pages import Page
 from app.sync.ports import MirrorRow, NewMember
 from app.sync.tagging import Tagger
@@ -24,6 +25,7 @@ class Changer:
     async def carry(self, page: Page, decision: Decision) -> None:
         """Carry the decision, note what Mailchimp answered, and close it on its page (after its tags)."""
         steps = {
+            Action.INSERT: self._insert_alone,
             Action.UPDATE: self._update,
             Action.MOVE: self._move,
             Action.MERGE: self._merge,
@@ -131,6 +133,10 @@ class Changer:
             mark = self._run.encode({policy["field"]: policy["value"]}, None)
             decision.status = (await self._target.update(hash_, None, mark, {})).status
 
+    async def _insert_alone(self, decision: Decision) -> None:
+        """A new member with less consent than the others of its run."""
+        await self._insert_after_all(decision, decision.status)
+
     async def _insert_after_all(self, decision: Decision, last_status: str | None) -> None:
         """Mailchimp no longer has the member: a new one, never above the consent last seen."""
         member = _member(decision)
@@ -141,7 +147,7 @@ class Changer:
                 return
             status = stricter(status, last_status)
         result = await self._target.insert(
-            [NewMember(member.hash, member.email, decision.fragment, member.tags)], status
+            [NewMember(member.hash, member.email, new_fragment(self._run, decision), member.tags)], status
         )
         if (created := result.created.get(member.hash)) is not None:
             decision.outcome, decision.status = Outcome.CREATED, created
@@ -175,6 +181,14 @@ class Changer:
 
 CARRIED = (Outcome.UPDATED, Outcome.CREATED)
 TAGGED = (Action.UPDATE, Action.MOVE, Action.MERGE, Action.RESTORE)
+
+
+def new_fragment(run: OpenRun, decision: Decision) -> bytes:
+    """What a new member is sent: with its fill fields, since it has no value yet."""
+    member = decision.member
+    if member is None or not member.fill_fields:
+        return decision.fragment
+    return run.encode({**member.merge_fields, **member.fill_fields}, member.language)
 
 
 def _restored_status(decision: Decision) -> str:

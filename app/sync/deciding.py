@@ -8,7 +8,7 @@ import msgspec
 from app.db import records
 from app.domain.member import Member, Skip
 from app.domain.party import Party, Refusal
-from app.domain.planning import UNKNOWN, Action, Decision, Known, Outcome, Owner, better, decide_all
+from app.domain.planning import FINAL, UNKNOWN, Action, Decision, Known, Outcome, Owner, better, decide_all
 from app.sync.flight import Flight
 from app.sync.forgetting import without_erased
 from app.sync.ledger import known_of
@@ -64,7 +64,7 @@ class Decider:
     async def _decide_alone(self, page: Page, candidates: Sequence[Candidate]) -> tuple[list[Candidate], set[Page]]:
         released = self._flight.watch_releases()
         decisions = await self._decisions(candidates)
-        if any(d.writes for d in decisions) and not self._mirror.fresh:
+        if any(d.writes or d.reason in FINAL for d in decisions) and not self._mirror.fresh:
             await self._mirror.refresh()
             decisions = await self._decisions(candidates)
         waiting, blockers = self._waiting(page, candidates, decisions, released)

@@ -98,7 +98,7 @@ class Flight:
             if not decision.writes or decision.done:
                 continue
             page.open += 1
-            if decision.action is Action.INSERT:
+            if decision.action is Action.INSERT and decision.status == self.run.policy.new_member_status:
                 self.outbox.put((page, decision))
             else:
                 self.changes.put_nowait((page, decision))

@@ -11,9 +11,9 @@ from app.db import batches
 from app.domain.errors import RecordRejected, Transient
 from app.domain.planning import Action, Decision, Outcome, born
 from app.sync.bulking import BulkSender
-from app.sync.changing import Changer
+from app.sync.changing import Changer, new_fragment
 from app.sync.flight import Flight
-from app.sync.opened import LeaseLost, OpenRun
+from app.sync.opened import LeaseLost
 from app.sync.outbox import Row
 from app.sync.ports import NewMember, RowError
 from app.sync.recovering import LeftBehind
@@ -61,7 +61,9 @@ class Writer:
         await self._announce("insert", rows)
         status = self._run.policy.new_member_status
         members = [
-            NewMember(d.member.hash, d.member.email, _new(self._run, d), d.member.tags) for _, d in rows if d.member
+            NewMember(d.member.hash, d.member.email, new_fragment(self._run, d), d.member.tags)
+            for _, d in rows
+            if d.member
         ]
         began = time.monotonic()
         try:
@@ -167,11 +169,3 @@ def _target(decision: Decision) -> bytes:
     if decision.action in (Action.INSERT, Action.UPDATE, Action.RESTORE) and decision.member is not None:
         return decision.member.hash
     return decision.known.member_hash or decision.member_hash or bytes(16)
-
-
-def _new(run: OpenRun, decision: Decision) -> bytes:
-    """What a new member is sent: with its fill fields, since it has no value yet."""
-    member = decision.member
-    if member is None or not member.fill_fields:
-        return decision.fragment
-    return run.encode({**member.merge_fields, **member.fill_fields}, member.language)
