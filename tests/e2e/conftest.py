@@ -1,4 +1,4 @@
-"""One running product for all end-to-end tests of a session; a tenant and a sandbox for each test."""
+"""One running product for all end-to-end tests of a session; a tenant and a sandbox for each test or module."""
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -12,6 +12,7 @@ from tests.e2e.sandboxes import Nursery
 from tests.e2e.world import World
 
 MakeWorld = Callable[..., Awaitable[World]]
+FAILED = pytest.StashKey[bool]()
 
 
 @pytest.fixture(scope="session")
@@ -33,29 +34,6 @@ def nursery() -> Iterator[Nursery]:
     nursery.close()
 
 
-@pytest.fixture
-async def make_world(plant: Plant, nursery: Nursery, request: pytest.FixtureRequest) -> AsyncIterator[MakeWorld]:
-    """Makes worlds; when the test has passed, everything that must always be true of each is checked."""
-    worlds: list[World] = []
-
-    async def make(*, x3_settings: dict[str, Any] | None = None, **options: Any) -> World:
-        world = World(plant, nursery.sandbox(**{"customers": 0, "suppliers": 0, "invoices": 0, **options}))
-        worlds.append(world)
-        return await world.furnish(**(x3_settings or {}))
-
-    yield make
-    try:
-        if not request.node.stash.get(FAILED, False):
-            for world in worlds:
-                await world.check_end()
-    finally:
-        for world in worlds:
-            await world.close()
-
-
-FAILED = pytest.StashKey[bool]()
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
     """Let fixtures know that the test itself has failed, so that its own message is the one that is read."""
@@ -63,6 +41,60 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if report.when == "call" and report.failed:
         item.stash[FAILED] = True
     return report
+
+
+class Worlds:
+    """The worlds of one test. Those of a module live on; the others end with the test."""
+
+    def __init__(self, plant: Plant, nursery: Nursery) -> None:
+        self._plant = plant
+        self._nursery = nursery
+        self.own: list[World] = []
+        self.shared: list[World] = []
+
+    async def make(
+        self, *, x3_settings: dict[str, Any] | None = None, verify_x3: bool = False, **options: Any
+    ) -> World:
+        """`options` are those of the sandbox, which is empty unless they say otherwise."""
+        world = World(self._plant, self._nursery.sandbox(**{"customers": 0, "suppliers": 0, "invoices": 0, **options}))
+        self.own.append(world)
+        return await world.furnish(verify_x3=verify_x3, **(x3_settings or {}))
+
+    def keep(self, world: World) -> None:
+        """This world lives on for other tests of the module."""
+        self.own.remove(world)
+
+    def share(self, world: World) -> None:
+        """This test uses a world that others use too."""
+        self.shared.append(world)
+
+    async def check(self) -> None:
+        """What must be true of each, whatever the test was about."""
+        for world in (*self.own, *self.shared):
+            await world.check_end()
+
+    async def rest(self) -> None:
+        for world in (*self.own, *self.shared):
+            await world.rest()
+        for world in self.own:
+            world.sandbox.end()
+
+
+@pytest.fixture
+async def worlds(plant: Plant, nursery: Nursery, request: pytest.FixtureRequest) -> AsyncIterator[Worlds]:
+    """Where a test's worlds come from; when it has passed, everything that must always be true of them is checked."""
+    worlds = Worlds(plant, nursery)
+    yield worlds
+    try:
+        if not request.node.stash.get(FAILED, False):
+            await worlds.check()
+    finally:
+        await worlds.rest()
+
+
+@pytest.fixture
+def make_world(worlds: Worlds) -> MakeWorld:
+    return worlds.make
 
 
 @pytest.fixture

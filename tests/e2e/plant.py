@@ -48,6 +48,7 @@ class Worker:
             environment={**os.environ, **system.env},
             grace_seconds=20,
         )
+        self._log = system.data_dir / f"{name}.log"
         self._process = GuardedProcess(self._order)
         self.held = False
 
@@ -55,7 +56,15 @@ class Worker:
     def pid(self) -> int:
         return self._process.pid
 
+    async def ready(self) -> None:
+        """Wait until it works for the first time."""
+        while "worker.started" not in (self._log.read_text(errors="replace") if self._log.exists() else ""):
+            if self._process.ended():
+                raise AssertionError(f"a worker ended during its start:\n{self._process.last_words()}")
+            await asyncio.sleep(0.1)
+
     async def keep(self) -> None:
+        """For as long as this runs, start it again when it has ended."""
         while True:
             await asyncio.sleep(0.05)
             if self._process.ended() and not self.held:
@@ -96,6 +105,7 @@ class Plant:
                 self._data_dir, port=0, workers=0, extra_env=ENVIRONMENT, logs_to_files=True
             ) as self.system:
                 self.workers = [Worker(f"worker-{n}", self.system) for n in range(1, self._count + 1)]
+                await asyncio.gather(*(worker.ready() for worker in self.workers))
                 keepers = [asyncio.create_task(worker.keep()) for worker in self.workers]
                 self._ready.set_result(None)
                 try:

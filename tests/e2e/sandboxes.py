@@ -36,13 +36,13 @@ class Nursery:
 class Vendor:
     """The control endpoints of one server."""
 
-    def __init__(self, http: httpx.AsyncClient, url: str) -> None:
-        self._http = http
+    def __init__(self, sandbox: "Sandbox", url: str) -> None:
+        self._sandbox = sandbox
         self._url = f"{url}/_sandbox/"
 
     async def call(self, method: str, name: str, body: Any = None, **params: Any) -> Any:
         """The answer of one control call; fails when it is refused."""
-        answer = await self._http.request(
+        answer = await self._sandbox.http.request(
             method, self._url + name, content=None if body is None else msgspec.json.encode(body), params=params
         )
         assert answer.is_success, f"{method} {name}: {answer.status_code} {answer.text}"
@@ -81,12 +81,23 @@ class Sandbox:
         self.at_x3: dict[str, str] = made["x3"]
         self.at_mailchimp: dict[str, Any] = made["mailchimp"]
         self.lists: list[str] = self.at_mailchimp["lists"]
-        self._http = httpx.AsyncClient(trust_env=False, timeout=30)
-        self.x3 = Vendor(self._http, self.at_x3["url"])
-        self.mailchimp = Vendor(self._http, self.at_mailchimp["url"])
+        self._http: httpx.AsyncClient | None = None
+        self.x3 = Vendor(self, self.at_x3["url"])
+        self.mailchimp = Vendor(self, self.at_mailchimp["url"])
 
-    async def close(self) -> None:
-        await self._http.aclose()
+    @property
+    def http(self) -> httpx.AsyncClient:
+        """Made anew for each test, since pytest's event loops live for one."""
+        self._http = self._http or httpx.AsyncClient(trust_env=False, timeout=30)
+        return self._http
+
+    async def rest(self) -> None:
+        """Close what belongs to the present event loop."""
+        if self._http is not None:
+            await self._http.aclose()
+            self._http = None
+
+    def end(self) -> None:
         os.kill(self.pid, signal.SIGKILL)
 
     async def put(self, *parties: Row, stream: str = "customers") -> None:
@@ -109,7 +120,7 @@ class Sandbox:
 
     async def add_member(self, list_id: str, email: str, status: str = "subscribed", **given: Any) -> None:
         """Somebody Mailchimp knows before we come."""
-        answer = await self._http.post(
+        answer = await self.http.post(
             f"{self.at_mailchimp['base_url']}/lists/{list_id}/members",
             json={"email_address": email, "status": status, **given},
             auth=("any", self.at_mailchimp["api_key"]),
@@ -117,7 +128,7 @@ class Sandbox:
         assert answer.status_code == 200, answer.text
 
     async def add_merge_field(self, list_id: str, tag: str, kind: str = "text", **given: Any) -> None:
-        answer = await self._http.post(
+        answer = await self.http.post(
             f"{self.at_mailchimp['base_url']}/lists/{list_id}/merge-fields",
             json={"tag": tag, "name": tag, "type": kind, **given},
             auth=("any", self.at_mailchimp["api_key"]),

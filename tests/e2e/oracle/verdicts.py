@@ -52,23 +52,42 @@ class Judgement:
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     memories: dict[str, Memory] = field(default_factory=dict)
     loose: dict[str, Person | None] = field(default_factory=dict)
+    ours: set[str] = field(default_factory=set)  # addresses that we have archived
 
 
 @dataclass(frozen=True)
 class Terms:
-    """A sync's terms and what Mailchimp holds against some addresses. `again` are keys that get a second chance."""
+    """A sync's terms and what is known of some addresses: forgotten or throttled by Mailchimp, archived by us.
+
+    `again` are keys that get a second chance.
+    """
 
     new_member_status: str
-    inactive: str = "tag"
+    policy: Mapping[str, Any]
+    ours: frozenset[str] = frozenset()
     forgotten: frozenset[str] = frozenset()
     throttled: frozenset[str] = frozenset()
     again: frozenset[str] = frozenset()
+    per_contact: bool = False
+
+    @property
+    def inactive(self) -> str:
+        action: str = self.policy["action"]
+        return action
 
 
 def judge(
     members: Members, found: Sequence[Person | Nobody], memories: Mapping[str, Memory], terms: Terms
 ) -> Judgement:
     """What one complete run must do. Records that X3 no longer has stay as they were."""
+    codes = {candidate.key.partition("/")[0] for candidate in found}
+    present = {candidate.key for candidate in found}
+    gone = [
+        Nobody(key, "contact_gone", is_active=memory.is_active)
+        for key, memory in sorted(memories.items())
+        if memory.state == "synced" and key not in present and key.partition("/")[0] in codes
+    ]
+    found = [*found, *gone] if terms.per_contact else found
     bench = _Bench(members, found, memories, terms)
     for candidate in found:  # those who leave an address go before those who come
         if bench.leaves(candidate):
@@ -85,6 +104,7 @@ class _Bench:
     ) -> None:
         self.made = Judgement({email: dict(deepcopy(member)) for email, member in members.items()})
         self.made.memories.update(memories)
+        self.made.ours |= terms.ours
         self.terms = terms
         people = [one for one in found if isinstance(one, Person)]
         self.owners: dict[str, tuple[bool, str]] = {}
@@ -159,21 +179,28 @@ class _Bench:
             else:
                 self.end(candidate, "rejected", "bad_email", content=candidate.wrong)
             return
-        if (
-            candidate.reason == "filtered"
-            and known.state == "synced"
-            and self.status(known.email) not in (None, *CLOSED)
-        ):
-            self._leaves_the_filter(known.email or "")
-        self.end(candidate, "skipped", candidate.reason)
+        is_there = known.state == "synced" and self.status(known.email) and not self.is_closed(known.email, known)
+        leaves = is_there and not self._shared(known.email or "") and known.email not in self.owners
+        if leaves:
+            self._loses_its_record(known.email or "")
+        archived = known.archived or (bool(leaves) and self.terms.inactive == "archive")
+        self.end(candidate, "skipped", candidate.reason, archived=archived)
 
-    def _leaves_the_filter(self, email: str) -> None:
-        """The inactive policy is applied to a member whose record is no longer carried."""
-        member, action = self.made.members[email], self.terms.inactive
-        if action in ("archive", "unsubscribe"):
-            member["status"] = "archived" if action == "archive" else "unsubscribed"
-        elif action == "tag":
-            member["tags"] = sorted({*member["tags"], "x3-inactive"})
+    def _loses_its_record(self, email: str) -> None:
+        """The inactive policy is applied to a member whose record is no longer carried, or has no address any more."""
+        member, policy = self.made.members[email], self.terms.policy
+        if policy["action"] == "archive":
+            self._archive(email)
+        elif policy["action"] == "unsubscribe":
+            member["status"] = "unsubscribed"
+        elif policy["action"] == "tag":
+            member["tags"] = sorted({*member["tags"], policy["tag"]})
+        elif policy["action"] == "merge_field":
+            member["merge_fields"] = {**member["merge_fields"], policy["field"]: policy["value"]}
+
+    def _archive(self, email: str) -> None:
+        self.made.members[email]["status"] = "archived"
+        self.made.ours.add(email)
 
     def _prohibited(self, one: Person) -> None:
         """A legal signal: whoever we made a member may not be mailed any more."""
@@ -190,7 +217,7 @@ class _Bench:
         known, email = self.memory(one), one.email.lower()
         alone = known.email not in (None, email) and not self._shared(known.email or "")
         if known.state == "synced" and alone and self.status(known.email) and not self.is_closed(known.email, known):
-            self.made.members[known.email or ""]["status"] = "archived"
+            self._archive(known.email or "")
         self.end(one, "skipped", "duplicate_email", email=email, or_reasons=("opted_out",))
 
     def _retire(self, one: Person) -> None:
@@ -204,7 +231,10 @@ class _Bench:
                      email=one.email.lower(), or_reasons=("inactive", "opted_out"))  # fmt: skip
             return
         archives = self.terms.inactive == "archive"
-        self.made.members[known.email or ""]["status"] = "archived" if archives else "unsubscribed"
+        if archives:
+            self._archive(known.email or "")
+        else:
+            self.made.members[known.email or ""]["status"] = "unsubscribed"
         self.end(one, "updated", retired=True, archived=archives)
 
     def _carry(self, one: Person) -> None:
@@ -212,12 +242,16 @@ class _Bench:
         moved = known.email not in (None, email)
         if known.state == "rejected" and known.content == one.content and not self._again(one):
             self.end(one, "skipped", "refused_before")
-        elif known.archived and not moved and self.status(email) in ("archived", None):
-            self._write(one, email, adopt=False)
-            self.made.members[email]["status"] = self._restored(known)
+        elif known.archived and not moved and self.status(email) == "archived":
+            self._restore(one, email)
             self._carried(one, "updated")
         elif moved and known.reason != "duplicate_email" and self.status(known.email) is not None:
             self._moved(one, known)
+        elif moved and self.is_closed(known.email, known):
+            self.end(one, "skipped", self._closed(self.status(known.email)))  # who shares an address shares its consent
+        elif self._is_ours(email):
+            self._restore(one, email)
+            self._carried(one, "updated")
         elif self.is_closed(email, known):
             same = known.state == "synced" and known.content == one.content
             reason = self._closed(self.status(email))
@@ -242,26 +276,31 @@ class _Bench:
             if self._refused(one):
                 return
             self.made.members[email] = {**self.made.members.pop(was), "email": one.email}
-            self._write(one, email, adopt=known.state != "synced")
             if known.archived:
-                self.made.members[email]["status"] = self._restored(known)
+                self._restore(one, email)
+            else:
+                self._write(one, email, adopt=known.state != "synced")
             self._carried(one, "skipped" if closed else "updated", self._closed(old) if closed else None)
             return
-        if there not in CLOSED:
-            if closed:
-                self.made.members[email]["status"] = "unsubscribed"
-            else:
-                self._write(one, email, adopt=True)
+        there_closed = there in CLOSED and not self._is_ours(email)
+        if closed and not there_closed:
+            self.made.members[email]["status"] = "unsubscribed"
+        elif self._is_ours(email):
+            self._restore(one, email)
+        elif not there_closed:
+            self._write(one, email, adopt=True)
         if not closed:
-            self.made.members[was]["status"] = "archived"
-        shut = closed or there in CLOSED
+            self._archive(was)
+        shut = closed or there_closed
         self._carried(one, "skipped" if shut else "updated", "opted_out" if shut else None, born_unsubscribed=False)
 
     def _leaves_a_shared_one(self, one: Person, was: str, closed: bool) -> None:
         """The old address stays with whoever shares it; its consent counts for the new one all the same."""
         email = one.email.lower()
-        if closed or self.status(email) in CLOSED:
-            self.end(one, "skipped", self._closed(self.status(was) if closed else self.status(email)), email=email)
+        if closed:
+            self.end(one, "skipped", self._closed(self.status(was)))
+        elif self.status(email) in CLOSED:
+            self.end(one, "skipped", self._closed(self.status(email)), email=email)
         elif self.status(email) is None:
             self._new(one, self.status(was))
         else:
@@ -309,10 +348,16 @@ class _Bench:
         member["tags"] = sorted((set(member["tags"]) - off) | on)
         member["language"] = one.language or member["language"]
 
-    @staticmethod
-    def _restored(known: Memory) -> str:
+    def _is_ours(self, email: str) -> bool:
+        """Whether the member is archived, and that was our own doing."""
+        return self.status(email) == "archived" and email in self.made.ours
+
+    def _restore(self, one: Person, email: str) -> None:
         """Nobody comes back with more than receipts."""
-        return "unsubscribed" if known.born_unsubscribed else "transactional"
+        known = self.memory(one)
+        self._write(one, email, adopt=known.state != "synced")
+        self.made.members[email]["status"] = "unsubscribed" if known.born_unsubscribed else "transactional"
+        self.made.ours.discard(email)
 
     def _carried(self, one: Person, outcome: str, reason: str | None = None, **memory: bool) -> None:
         tags = one.tags if outcome != "skipped" else self.memory(one).tags
