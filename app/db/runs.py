@@ -1,6 +1,6 @@
 """Runs: one execution of a sync, with lease, fence, position and counts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -143,6 +143,34 @@ async def beat(
         lease_seconds,
     )
     return cancel
+
+
+async def schedule_of(
+    connection: asyncpg.Connection, tenant_id: UUID, run_id: UUID
+) -> tuple[Mapping[str, Any], str] | None:
+    """The schedule of the run's sync and the tenant's time zone, when it has quiet hours; else None."""
+    row = await connection.fetchrow(
+        "select s.schedule, t.time_zone from sync_run r join sync s on s.tenant_id = $1 and s.id = r.sync_id"
+        " join tenant t on t.id = $1 where r.tenant_id = $1 and r.id = $2 and s.schedule ? 'quiet_hours'",
+        tenant_id,
+        run_id,
+    )
+    return None if row is None else (row["schedule"], row["time_zone"])
+
+
+async def hold_back(
+    connection: asyncpg.Connection, tenant_id: UUID, run_id: UUID, until: datetime, reason: str
+) -> None:
+    """Nobody takes up this run, which nobody holds, before `until`; looked at again every quarter of an hour."""
+    await connection.execute(
+        "update sync_run set not_before = least($3, clock_timestamp() + interval '15 minutes'), reason = $4,"
+        " reason_code = 'quiet_hours', updated_at = clock_timestamp() where tenant_id = $1 and id = $2"
+        " and (state = 'queued' or (state = 'running' and (lease_until is null or lease_until < clock_timestamp())))",
+        tenant_id,
+        run_id,
+        until,
+        reason,
+    )
 
 
 async def release(

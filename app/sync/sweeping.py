@@ -53,7 +53,7 @@ async def _start_due(database: Database, queue: Queue, sync: asyncpg.Record) -> 
     try:
         schedule = parse_schedule(sync["schedule"])
         quiet = in_quiet_hours(schedule, now, sync["time_zone"])
-        due = quiet if quiet is not None else next_due(schedule, now, sync["time_zone"])
+        due = quiet if quiet is not None else next_due(schedule, sync["next_due_at"], sync["time_zone"], now=now)
         if not await _advance(database, sync, due):
             return False
         if quiet is not None:

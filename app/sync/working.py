@@ -6,8 +6,10 @@ import socket
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import asyncpg
 import structlog
@@ -15,6 +17,7 @@ import structlog
 from app.connections.opening import Opener
 from app.db import runs
 from app.domain.errors import NeedsTenant, ProtocolMismatch, Transient
+from app.domain.schedule import in_quiet_hours, parse_schedule
 from app.sync import ending, store_syncing
 from app.sync.braking import check_brake
 from app.sync.bulking import settle_left_behind
@@ -51,6 +54,8 @@ async def work(shop: Workshop, tenant_id: UUID, run_id: UUID) -> str:
     """
     database = shop.opener.database
     async with database.transaction(tenant_id) as connection:
+        if await _is_quiet(connection, tenant_id, run_id):
+            return "not_claimed"
         row = await runs.claim(connection, tenant_id, run_id, OWNER, shop.pace.lease_seconds)
     if row is None:
         return "not_claimed"
@@ -72,6 +77,20 @@ async def work(shop: Workshop, tenant_id: UUID, run_id: UUID) -> str:
     finally:
         shop.observer.sliced(result, time.monotonic() - began)
         structlog.contextvars.unbind_contextvars("tenant_id", "sync_id", "run_id", "fence")
+
+
+async def _is_quiet(connection: asyncpg.Connection, tenant_id: UUID, run_id: UUID) -> bool:
+    """Whether the sync's quiet hours forbid to read X3 now; the run, or its next slice, then waits for their end."""
+    found = await runs.schedule_of(connection, tenant_id, run_id)
+    if found is None:
+        return False
+    schedule, time_zone = found
+    until = in_quiet_hours(parse_schedule(schedule), datetime.now(UTC), time_zone)
+    if until is not None:
+        local = until.astimezone(ZoneInfo(time_zone))
+        reason = f"Waiting for the end of the quiet hours at {local:%H:%M}: Sage X3 is not to be read until then."
+        await runs.hold_back(connection, tenant_id, run_id, until, reason)
+    return until is not None
 
 
 async def _slice(shop: Workshop, tenant_id: UUID, row: Mapping[str, Any]) -> str:
