@@ -32,6 +32,7 @@ from app.db.base import now
 from app.db.connections import Connection
 from app.db.syncs import Sync
 from app.domain.errors import NeedsTenant
+from app.webhooks import registering
 
 router = APIRouter(prefix="/v1/tenants/{tenant_id}/connections", tags=["connections"])
 
@@ -174,13 +175,15 @@ def _unverify(row: Connection) -> None:
 
 @router.delete("/{id}", status_code=204, summary="Delete a connection")
 async def delete_connection(access: Administering, connection_id: ObjectId) -> Response:
-    """Refused while a sync uses it."""
+    """Refused while a sync uses it. Its webhooks are unregistered as far as Mailchimp still listens to us."""
     async with access.work() as work:
         row = await work.get_versioned(Connection, connection_id)
+        hooks = await registering.of_connection(work.db, row)
         if await _is_used(work, row.id):
             raise Conflict("A sync uses this connection; delete the sync first.", code="connection_in_use")
         await work.db.delete(row)
         await work.audit("connection.deleted", connection_id)
+    await registering.take_down(access.resources.opener, access.keys, row, hooks)
     return no_content()
 
 

@@ -30,6 +30,7 @@ from app.domain.inactive import InactivePolicy
 from app.domain.mapping import CompiledMapping, compile_mapping, parse_mapping
 from app.domain.member import Member, Skip
 from app.domain.party import Party, Selection
+from app.sync.forgetting import without_erased
 
 router = APIRouter(prefix="/v1/tenants/{tenant_id}/mappings", tags=["mappings"])
 
@@ -86,7 +87,9 @@ async def _previewed(
     mapping, warnings = await _compiled(definition, audience)
     reader = opener.source(keys, source, mapping.selection, interactive=True)
     parties, refused = await _read(reader, body)
-    made = [(party, item) for party in parties for item in mapping.members(party)]
+    candidates = [(party, item) for party in parties for item in mapping.members(party)]
+    kept = await without_erased(opener.database, keys, access.tenant_id, [item for _, item in candidates])
+    made = [(party, item) for (party, _), item in zip(candidates, kept, strict=True)]
     known = await _known(audience, [item for _, item in made if isinstance(item, Member)])
     items = [_item(party, item, mapping.selection, known, compared=audience is not None) for party, item in made]
     items += refused

@@ -141,7 +141,8 @@ class Decider:
 
 async def candidates_of(run: OpenRun, parties: Sequence[Party]) -> list[Candidate]:
     """What these parties become; people who were erased, and contacts that a party has no longer, come as skips."""
-    candidates = await without_erased(run, [made for party in parties for made in run.mapping.members(party)])
+    made = [made for party in parties for made in run.mapping.members(party)]
+    candidates = await without_erased(run.database, run.keys, run.tenant_id, made)
     if run.mapping.per_contact and parties:
         async with run.database.transaction(run.tenant_id) as connection:
             codes = [party.code for party in parties]

@@ -9,9 +9,11 @@ import structlog
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.connections.opening import Opener
 from app.connections.vault import TenantKeys
 from app.connectors.mailchimp.webhooks import MailchimpWebhooks, RemoteHook
 from app.db.base import now
+from app.db.connections import Connection
 from app.db.webhooks import SIGNING_SECRET, Webhook, WebhookPath
 from app.domain.errors import ConnectorError, Transient
 from app.webhooks.paths import TRANSACTIONAL, is_of, new_path, parted, url_of
@@ -141,3 +143,22 @@ async def unregister(hooks: MailchimpWebhooks, keys: TenantKeys, paths: list[Web
     for hook in await hooks.all():
         if hook.id in known or path_of_hook(keys, hook, paths) is not None:
             await hooks.remove(hook.id)
+
+
+async def of_connection(db: AsyncSession, connection: Connection) -> list[tuple[Webhook, list[WebhookPath]]]:
+    """The webhooks of a connection that are registered at Mailchimp, with their paths."""
+    mine = (col(Webhook.tenant_id) == connection.tenant_id, col(Webhook.connection_id) == connection.id)
+    found = (await db.exec(select(Webhook).where(*mine, col(Webhook.kind) != TRANSACTIONAL))).all()
+    return [(webhook, await paths_of(db, webhook)) for webhook in found]
+
+
+async def take_down(
+    opener: Opener, keys: TenantKeys, connection: Connection, hooks: list[tuple[Webhook, list[WebhookPath]]]
+) -> None:
+    """Unregister what belonged to a connection that is no more. Where Mailchimp does not listen, it will find the paths
+    closed and give up by itself."""
+    try:
+        for webhook, paths in hooks:
+            await unregister(opener.webhooks(keys, connection, webhook.list_id, interactive=True), keys, paths)
+    except ConnectorError as error:
+        log.warning("webhook.not_unregistered", connection_id=str(connection.id), code=error.code)

@@ -15,6 +15,7 @@ from app.connectors.mailchimp.batches import Batches, Operation
 from app.connectors.mailchimp.client import MailchimpClient
 from app.connectors.mailchimp.payloads import encode_fragment
 from app.connectors.mailchimp.stores import MailchimpStore
+from app.connectors.mailchimp.webhooks import MailchimpWebhooks
 from app.domain.commerce import Order, OrderLine, PostalAddress, Product, StoreCustomer, Variant
 from app.domain.member import subscriber_hash
 from tests.contract.mailchimp.specification import api_path, faults_of_answer, faults_of_request, operation
@@ -45,6 +46,10 @@ def batches(client: MailchimpClient) -> Batches:
 
 def store(client: MailchimpClient) -> MailchimpStore:
     return MailchimpStore(client, "x3-eur")
+
+
+def hooks(client: MailchimpClient, list_id: str | None = "a6b5da1054") -> MailchimpWebhooks:
+    return MailchimpWebhooks(client, list_id)
 
 
 async def all_orders(client: MailchimpClient) -> None:
@@ -96,9 +101,18 @@ OTHER_CALLS: dict[str, OtherCall] = {
     "put an order": lambda client: store(client).put_order(ORDER),
     "refund an order": lambda client: store(client).refund("INV/1"),
     "cancel an order": lambda client: store(client).cancel_order("INV/1", datetime(2026, 1, 31, tzinfo=UTC)),
+    "find customers": lambda client: store(client).customers_named("ada@acme.test"),
     "remove a customer": lambda client: store(client).remove_customer("BPC1"),
     "remove an order": lambda client: store(client).remove_order("INV/1"),
     "orders": all_orders,
+    "list webhooks": lambda client: hooks(client).all(),
+    "create a webhook": lambda client: hooks(client).create("https://hooks.acme.test/hooks/mailchimp/x"),
+    "mend a webhook": lambda client: hooks(client).mend("h1"),
+    "remove a webhook": lambda client: hooks(client).remove("h1"),
+    "list batch webhooks": lambda client: hooks(client, None).all(),
+    "create a batch webhook": lambda client: hooks(client, None).create("https://hooks.acme.test/hooks/mailchimp/x"),
+    "mend a batch webhook": lambda client: hooks(client, None).mend("h1"),
+    "remove a batch webhook": lambda client: hooks(client, None).remove("h1"),
 }
 EVERY_CALL = (*CALLS, *OTHER_CALLS)
 
@@ -106,6 +120,8 @@ MERGE_FIELD = {"merge_id": 1, "tag": "CITY", "name": "City", "type": "text", "re
 LIST = {"id": "a6b5da1054", "name": "News", "double_optin": False, "stats": {"member_count": 3}}
 MEMBER = a_member(tags=TAG, tags_count=2, merge_fields={"FNAME": "Ada"})
 STORE = {"id": "x3-eur", "list_id": "l", "name": "X3 EUR", "currency_code": "EUR", "is_syncing": True}
+HOOK = {"id": "h1", "url": "https://x.test", "events": {"profile": True}, "sources": {"api": False}, "list_id": "l"}
+BATCH_HOOK = {"id": "h1", "url": "https://x.test", "enabled": True}
 ANSWERS: dict[str, dict[str, Any] | None] = {
     "postListsId": {"new_members": [a_member("a@x.test")], "updated_members": [], "errors": [], "error_count": 0},
     "patchListsIdMembersId": MEMBER,
@@ -138,6 +154,15 @@ ANSWERS: dict[str, dict[str, Any] | None] = {
     "deleteEcommerceStoresIdCustomersId": None,
     "deleteEcommerceStoresIdOrdersId": None,
     "getEcommerceStoresIdOrders": {"orders": [{"id": "INV/1", "order_total": 121.0}]},
+    "getEcommerceStoresIdCustomers": {"customers": [{"id": "BPC1"}]},
+    "getListsIdWebhooks": {"webhooks": [HOOK]},
+    "postListsIdWebhooks": HOOK,
+    "patchListsIdWebhooksId": HOOK,
+    "deleteListsIdWebhooksId": None,
+    "getBatchWebhooks": {"webhooks": [BATCH_HOOK]},
+    "postBatchWebhooks": BATCH_HOOK,
+    "patchBatchWebhooks": BATCH_HOOK,
+    "deleteBatchWebhookId": None,
     "getRoot": {"account_id": "a", "account_name": "Acme", "login_id": "1", "role": "owner"},
     "getPing": {"health_status": "Everything's Chimpy!"},
 }

@@ -177,6 +177,10 @@ async def test_somebody_nobody_knows_yet_is_kept_out_beforehand(site: Site) -> N
     assert done["skipped_by_reason"]["forgotten"] == 1
     assert ADA.lower() not in await site.people()
     assert await named(site, ADA) == []
+    asked = {"connection_id": site.x3, "codes": ["ZADA", "ZEVE"]}
+    preview = await site.api.post(f"{site.tenant}/mappings/{await mapping(site, sync)}/preview", asked)
+    decisions = {item["code"]: item["decision"] for item in preview.json()["items"]}
+    assert decisions["ZADA"] == "skipped:forgotten" != decisions["ZEVE"]
 
 
 async def test_the_record_stays_closed_under_another_address(site: Site) -> None:

@@ -182,3 +182,17 @@ async def test_a_webhook_belongs_to_its_connection(site: Site) -> None:
         answer = await site.api.call(method, f"{site.tenant}/connections/{site.x3}/webhooks/{path}")
         assert answer.status_code in (404, 422)
     assert len(await site.registered()) == 1
+
+
+@pytest.mark.parametrize("revoked", [False, True])
+async def test_a_deleted_connection_takes_its_webhooks_along(site: Site, revoked: bool) -> None:
+    made = await site.hook()
+    if revoked:
+        await site.mailchimp("POST", "revoke", json={})
+
+    deleted = await site.api.call("DELETE", f"{site.tenant}/connections/{site.connection}")
+
+    assert deleted.status_code == 204
+    assert len(await site.registered()) == (1 if revoked else 0)
+    assert await reached(made["url"]) == 404
+    assert await site.fetch("select id from webhook union all select id from webhook_path") == []
