@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from app.console import overview, signing_in
+from app.console import connections, mappings, overview, runs, signing_in, syncs
 from app.console.calling import open_client
 from app.console.desk import ROOT
 from app.console.guarding import HEADERS
@@ -19,7 +19,15 @@ from app.console.sessions import Sessions, Tries
 from app.console.templating import ASSETS, FOLDER
 from app.resources import Resources
 
-_NOUNS = (signing_in.pages, overview.everywhere, overview.pages)
+_NOUNS = (
+    signing_in.pages,
+    overview.everywhere,
+    overview.pages,
+    connections.pages,
+    mappings.pages,
+    syncs.pages,
+    runs.pages,
+)
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
-from typing import Any
+from typing import Any, overload
 
 from markupsafe import Markup
 
@@ -16,6 +16,10 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+@overload
+def parsed(value: str | datetime) -> datetime: ...
+@overload
+def parsed(value: str | datetime | None) -> datetime | None: ...
 def parsed(value: str | datetime | None) -> datetime | None:
     """An instant as the API writes it."""
     return datetime.fromisoformat(value) if isinstance(value, str) else value
@@ -46,6 +50,12 @@ def lasting(seconds: float | None) -> str:
         if len(parts) == 2:
             break
     return " ".join(part for part in parts if part) or "0 s"
+
+
+def run_seconds(run: Mapping[str, Any]) -> float | None:
+    """From its start to its end; None when it has not come that far."""
+    began, ended = parsed(run["started_at"]), parsed(run["finished_at"])
+    return (ended - began).total_seconds() if began and ended else None
 
 
 def ago(value: str | datetime | None, at: datetime | None = None) -> str:

@@ -35,7 +35,7 @@ def _environment() -> Environment:
     )
     made.filters |= presenting.FILTERS
     made.filters["query"] = lambda given: urlencode({name: value for name, value in given.items() if value})
-    made.globals |= {"wording": wording, "once": lambda: uuid4().hex, "now": presenting.now}
+    made.globals |= {"wording": wording, "once": lambda: uuid4().hex, "run_seconds": presenting.run_seconds}
     return made
 
 

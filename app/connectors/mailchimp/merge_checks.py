@@ -92,3 +92,8 @@ def _unmapped(fields: Sequence[MergeField], targets: Mapping[str, str]) -> list[
         for field in fields
         if field.required and field.tag not in targets
     ]
+
+
+def accepted_types() -> Mapping[str, frozenset[str]]:
+    """Which source types each type of merge field takes; types that are not listed take what text takes."""
+    return _ACCEPTED

@@ -12,7 +12,7 @@ document.addEventListener("submit", (event) => {
     event.preventDefault();
     return;
   }
-  if (form.method === "post" && !form.hasAttribute("data-stays")) {
+  if (form.method === "post" && !form.dataset.fills) {
     form.dataset.sent = "1";
     const button = event.submitter;
     if (button) {
@@ -35,3 +35,34 @@ document.addEventListener("change", (event) => {
 // The sentence about what went wrong is where reading begins.
 const wrong = document.querySelector("[data-first]");
 if (wrong) wrong.focus();
+
+// A form with data-fills puts the answer into a part of the page instead of leaving it.
+const fillings = new Map();
+
+export async function fill(form, submitter) {
+  const target = document.getElementById(form.dataset.fills);
+  fillings.get(target)?.abort();
+  const control = new AbortController();
+  fillings.set(target, control);
+  target.setAttribute("aria-busy", "true");
+  if (form.dataset.wait) target.textContent = form.dataset.wait;
+  try {
+    const answer = await fetch(submitter?.formAction || form.action, {
+      method: "POST", body: new URLSearchParams(new FormData(form, submitter)), headers: { "X-Fragment": "1" }, signal: control.signal,
+    });
+    if (answer.status === 401) window.location.reload();
+    target.innerHTML = await answer.text();
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    target.textContent = "The server did not answer. Try again.";
+  }
+  target.removeAttribute("aria-busy");
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || !form.dataset.fills || event.submitter?.hasAttribute("data-leaves")) return;
+  event.preventDefault();
+  delete form.dataset.sent;
+  fill(form, event.submitter).finally(() => event.submitter?.removeAttribute("aria-disabled"));
+});
