@@ -14,8 +14,8 @@ class Needle:
     def __init__(self, email: str) -> None:
         self.email = email.strip()
         self.hash = subscriber_hash(email)
-        text = re.escape(self.email.lower().encode())
-        self._pattern = re.compile(rb"(?<![a-z0-9._%+-])" + text + rb"(?![a-z0-9-]|\.[a-z0-9])")
+        self._text = self.email.lower().encode()
+        self._pattern = re.compile(rb"(?<![a-z0-9._%+-])" + re.escape(self._text) + rb"(?![a-z0-9-]|\.[a-z0-9])")
 
     @property
     def length(self) -> int:
@@ -28,10 +28,11 @@ class Needle:
 
     def is_in(self, body: bytes) -> bool:
         """Whether an opened body names it."""
-        return self._found(body) or (b"%" in body and self._found(unquote_to_bytes(body.replace(b"+", b" "))))
+        return self._found(body) or (b"%40" in body and self._found(unquote_to_bytes(body.replace(b"+", b" "))))
 
     def _found(self, body: bytes) -> bool:
-        return self._pattern.search(body.lower()) is not None
+        lowered = body.lower()
+        return self._text in lowered and self._pattern.search(lowered) is not None
 
     def without(self, page: bytes) -> bytes | None:
         """A change page in which every entry that names it keeps code, decision and reason only; None when none does.
