@@ -10,7 +10,22 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from app.console import connections, mappings, overview, runs, signing_in, syncs
+from app.console import (
+    audit,
+    connections,
+    consent,
+    dead_letters,
+    keys,
+    mappings,
+    overview,
+    records,
+    runs,
+    setting_up,
+    setting_up_sync,
+    signing_in,
+    syncs,
+    webhooks,
+)
 from app.console.calling import open_client
 from app.console.desk import ROOT
 from app.console.guarding import HEADERS
@@ -23,10 +38,18 @@ _NOUNS = (
     signing_in.pages,
     overview.everywhere,
     overview.pages,
+    setting_up.pages,
+    setting_up_sync.pages,
     connections.pages,
     mappings.pages,
     syncs.pages,
     runs.pages,
+    records.pages,
+    dead_letters.pages,
+    consent.pages,
+    webhooks.pages,
+    audit.pages,
+    keys.pages,
 )
 _FOR_EVER = "public, max-age=31536000, immutable"
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any, overload
+from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
@@ -33,6 +34,15 @@ def when(value: str | datetime | None, zone: tzinfo, *, seconds: bool = False) -
     local = instant.astimezone(zone)
     shown = local.strftime("%d %b %Y, %H:%M:%S %Z" if seconds else "%d %b %Y, %H:%M %Z").lstrip("0")
     return Markup('<time datetime="{}">{}</time>').format(instant.astimezone(UTC).isoformat(), shown)
+
+
+def to_instant(local: str, time_zone: str) -> str:
+    """What a person entered in their own time zone (`2026-11-25T23:41`), as the API wants it; other text as it is."""
+    try:
+        entered = datetime.fromisoformat(local)
+    except ValueError:
+        return local
+    return (entered if entered.tzinfo else entered.replace(tzinfo=ZoneInfo(time_zone))).isoformat()
 
 
 def lasting(seconds: float | None) -> str:

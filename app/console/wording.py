@@ -161,6 +161,17 @@ CAUSES = {
     "refusal": "learnt when Mailchimp refused a call",
     "erasure": "set by an erasure",
 }
+OUTCOMES = {
+    "applied": "Taken over: we are more careful now",
+    "known": "Known already",
+    "stale": "Older than what we know",
+    "logged": "Noted",
+    "malformed": "Could not be read",
+    "foreign": "About another audience",
+    "forgotten": "About somebody who was erased",
+    "unreadable": "Could not be opened",
+    "failed": "Failed",
+}
 SAID = {
     "saved": "Saved.",
     "created": "Created.",
