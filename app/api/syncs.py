@@ -117,8 +117,11 @@ def _with(sync: Sync, changes: dict[str, Any]) -> SyncCreate:
 
 def _apply(sync: Sync, whole: SyncCreate, stored: dict[str, Any]) -> None:
     plain = whole.model_dump(include={"name", "new_member_status", "enabled"})
+    before = (sync.enabled, sync.schedule)
     for name, value in {**_references(whole), **plain, **stored}.items():
         setattr(sync, name, value)
+    if sync.enabled and (sync.enabled, sync.schedule) != before:
+        sync.active_since = now()
     sync.version += 1
     sync.updated_at = now()
 
@@ -161,6 +164,7 @@ async def _set_state(access: Access, sync_id: UUID, state: str, action: str) -> 
         sync = await work.get(Sync, sync_id, lock=True)
         if sync.state != state:
             sync.state, sync.state_reason, sync.failures = state, None, 0
+            sync.active_since = now() if state == "active" else sync.active_since
             sync.next_due_at = due_at(sync, (await work.tenant()).time_zone)
             sync.version += 1
             sync.updated_at = now()

@@ -26,7 +26,7 @@ _TOO_SLOW = "The system did not answer within a minute."
 # failed was asked for, and its next one comes when it is asked for again.
 CATCH_UP = """
     update sync set state = 'active', state_reason = null, updated_at = clock_timestamp(),
-        next_due_at = clock_timestamp()
+        next_due_at = clock_timestamp(), active_since = clock_timestamp()
     where tenant_id = $1 and state = 'needs_attention' and $2 in (source_connection_id, target_connection_id)
 """
 

@@ -52,6 +52,9 @@ class Row(SQLModel):
 def models_loaded() -> None:
     """Import every table so that the metadata is whole."""
     from app.db import (  # noqa: F401  # imported for their side effect on the metadata
+        alert_channels,
+        alert_deliveries,
+        alerts,
         audiences,
         audit,
         batches,

@@ -42,6 +42,7 @@ class Sync(Row, table=True):
     watermark_settings: str | None = None  # digest of target, filter, inactive: a change re-reads everything
     last_success_at: datetime | None = instant(nullable=True)
     next_due_at: datetime | None = instant(nullable=True)
+    active_since: datetime | None = instant(nullable=True)  # resumed, enabled, rescheduled; null: since it was made
     failures: int = 0  # consecutive put-offs and failures; reset by success
     version: int = 1
     updated_at: datetime = instant(default_now=True)
