@@ -17,6 +17,9 @@ from app.sync.queue import Queue, open_redis
 from app.telemetry.counting import note_wait, watch_call
 from app.telemetry.tracing import traceparent
 
+ORPHANED_SECONDS = 15.0
+"""How long what a dead or standing process holds stays taken: its places at the vendors, its open transactions."""
+
 
 @dataclass(frozen=True, slots=True)
 class Resources:
@@ -44,10 +47,12 @@ async def open_resources(settings: Settings, *, interactive: bool = False) -> As
         egress_allow=settings.egress_allow, egress_allow_http=settings.egress_allow_http, watch=watch_call
     )
     redis = open_redis(settings.redis_url.get_secret_value())
-    database = await open_database(settings.asyncpg_dsn)
+    orphaned_seconds = min(ORPHANED_SECONDS, settings.lease_seconds)
+    database = await open_database(settings.asyncpg_dsn, idle_seconds=None if interactive else orphaned_seconds)
     pacers = Pacers(
         redis,
         mailchimp_connections=settings.mailchimp_connections,
+        lease_seconds=orphaned_seconds,
         priority=INTERACTIVE if interactive else BACKGROUND,
         waited=note_wait,
     )

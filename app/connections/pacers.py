@@ -12,7 +12,6 @@ INTERACTIVE = 0
 BACKGROUND = 1
 
 _X3_CONCURRENCY = 2
-_LEASE_SECONDS = 15.0  # how long the places of a killed process stay taken
 
 
 class Pacers:
@@ -26,11 +25,14 @@ class Pacers:
         mailchimp_connections: int,
         priority: int = BACKGROUND,
         waited: Callable[[str, float, bool], None] | None = None,
+        lease_seconds: float = 15.0,
     ) -> None:
+        """`lease_seconds` is how long the places of a killed process stay taken."""
         self._redis = redis
         self._mailchimp_connections = mailchimp_connections
         self._priority = priority
         self._waited = waited
+        self._lease_seconds = lease_seconds
 
     def mailchimp(self, connection_id: UUID, base_url: str, facts: Mapping[str, object]) -> Pacer:
         """Before verification has learnt whose key it is, the connection stands for itself."""
@@ -40,7 +42,7 @@ class Pacers:
             self._redis,
             f"mlc:pace:mailchimp:{user}",
             self._mailchimp_connections,
-            lease_seconds=_LEASE_SECONDS,
+            lease_seconds=self._lease_seconds,
             priority=self._priority,
             waited=partial(self._waited, "mailchimp") if self._waited is not None else None,
         )
@@ -52,7 +54,7 @@ class Pacers:
             self._redis,
             f"mlc:pace:sage-x3:{connection_id}",
             most if isinstance(most, int) else _X3_CONCURRENCY,
-            lease_seconds=_LEASE_SECONDS,
+            lease_seconds=self._lease_seconds,
             priority=self._priority,
             waited=partial(self._waited, "sage_x3") if self._waited is not None else None,
         )

@@ -84,10 +84,19 @@ async def driver_connection(session: AsyncSession) -> asyncpg.Connection:
     return fairy.driver_connection
 
 
-async def open_database(dsn: str, *, hot_connections: int = 10, api_connections: int = 10) -> Database:
-    """Connect; `dsn` is a postgresql:// URL. Raises UnsafeRole when the roles of the migrations cannot be taken."""
+async def open_database(
+    dsn: str, *, hot_connections: int = 10, api_connections: int = 10, idle_seconds: float | None = None
+) -> Database:
+    """Connect; `dsn` is a postgresql:// URL. Raises UnsafeRole when the roles of the migrations cannot be taken.
+
+    The server ends a hot transaction that does nothing for `idle_seconds`: its process stands still or is cut off, and
+    must not keep locks from those that take its place.
+    """
+    settings = dict(HOT_SETTINGS)
+    if idle_seconds is not None:
+        settings["idle_in_transaction_session_timeout"] = str(int(idle_seconds * 1000))
     pool = await asyncpg.create_pool(
-        dsn, min_size=0, max_size=hot_connections, server_settings=HOT_SETTINGS, command_timeout=60, init=_decode_json
+        dsn, min_size=0, max_size=hot_connections, server_settings=settings, command_timeout=60, init=_decode_json
     )
     engine = create_async_engine(
         dsn.replace("postgresql://", "postgresql+asyncpg://", 1).replace("postgres://", "postgresql+asyncpg://", 1),
