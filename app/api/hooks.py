@@ -7,7 +7,7 @@ import structlog
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from app.api.problems import BadRequest
+from app.api.problems import BadRequest, NotFound
 from app.resources import Resources
 from app.telemetry.metrics import WEBHOOKS
 from app.webhooks.paths import LivePath
@@ -34,17 +34,23 @@ _CHECKED: dict[int | str, dict[str, Any]] = {name: _ANSWERS[name] for name in (2
 
 
 @router.get("/mailchimp/{secret}", responses=_CHECKED, response_class=Response, summary="Mailchimp checks the address")
-async def check_mailchimp(secret: str) -> Response:
-    return Response()
+async def check_mailchimp(request: Request, secret: str) -> Response:
+    return _looked(request)
 
 
 @router.head("/mailchimp/{secret}", include_in_schema=False)
-async def look_at_mailchimp(secret: str) -> Response:
-    return Response()
+async def look_at_mailchimp(request: Request, secret: str) -> Response:
+    return _looked(request)
 
 
 @router.head("/mandrill/{secret}", responses=_CHECKED, response_class=Response, summary="Mandrill checks the address")
-async def check_mandrill(secret: str) -> Response:
+async def check_mandrill(request: Request, secret: str) -> Response:
+    return _looked(request)
+
+
+def _looked(request: Request) -> Response:
+    if request.state.hook is None:
+        raise NotFound
     return Response()
 
 
