@@ -6,18 +6,21 @@ import gc
 
 # glibc, malloc.h. Either of them, once set, also ends glibc's own adjusting of both.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_YOUNG = 20_000  # objects made since the last look, about 2,000 records
 _KEPT_BYTES = 32 * 1024 * 1024  # glibc's own upper limit for what is not mapped anew each time
 
 
 def settle_memory() -> None:
     """To be called once, when everything that lives as long as the process has been made.
 
-    Modules and clients are put out of the garbage collector's sight: it walked through them again and again. Its
-    thresholds stay, since raising them keeps whole answers alive (docs/benchmark.md). Answers of a megabyte come and
-    go all the time; giving each one's memory back to the system and taking it anew costs more than reading it.
+    Modules and clients are put out of the garbage collector's sight: it walked through them again and again. What a
+    run makes and drops holds no cycles (app/http/outbound.py breaks the one there was), so the collector need not come
+    by for every few records. Answers of a megabyte come and go all the time; giving each one's memory back to the
+    system and taking it anew costs more than reading it.
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(_YOUNG, 5, 5)
     with contextlib.suppress(OSError, AttributeError):  # another C library: it has its own ways
         library = ctypes.CDLL(None)
         library.mallopt(_MMAP_THRESHOLD, _KEPT_BYTES)

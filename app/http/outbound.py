@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Iterable, Sequence
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import ip_address
+from typing import Any
 
 import certifi
 import httpcore
@@ -40,7 +41,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[SocketOption] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        addresses = await _resolve(host, port, timeout)
+        addresses = await resolve(host, port, timeout)
         self._policy.check_addresses(host, port, addresses)
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
         for address in addresses:
@@ -59,7 +60,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         await self._network.sleep(seconds)
 
 
-async def _resolve(host: str, port: int, timeout: float | None) -> list[Address]:
+async def resolve(host: str, port: int, timeout: float | None) -> list[Address]:
     """All addresses of a host, in the resolver's order; odd spellings like 0x7f.1 come out as what they mean."""
     try:
         async with asyncio.timeout(timeout):
@@ -116,6 +117,23 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
             raise
 
 
+_SPENT = httpx.ByteStream(b"")
+
+
+class Client(httpx.AsyncClient):
+    """httpx's own, whose answers go away as soon as nobody holds them.
+
+    An answer and the stream it was read from refer to each other, which keeps megabytes alive until the garbage
+    collector comes by; once the body is read, the stream has nothing left to give.
+    """
+
+    async def send(self, request: httpx.Request, *, stream: bool = False, **options: Any) -> httpx.Response:
+        response = await super().send(request, stream=stream, **options)
+        if not stream:
+            response.stream = _SPENT
+        return response
+
+
 class Outbound:
     """The process's outbound clients, one per TLS setting; they share the guard and keep no cookies."""
 
@@ -140,8 +158,8 @@ class Outbound:
         """
         key = (tls_ca_pem, tls_verify, max_connections)
         if key not in self._clients:
-            tls = _tls(tls_ca_pem, verify=tls_verify)
-            self._clients[key] = httpx.AsyncClient(
+            tls = tls_context(tls_ca_pem, verify=tls_verify)
+            self._clients[key] = Client(
                 transport=GuardedTransport(self._policy, tls, max_connections, self._max_body_bytes, self._watch),
                 headers={"accept-encoding": "gzip", "user-agent": "ml-connector"},
                 timeout=_TIMEOUT,
@@ -170,7 +188,7 @@ def open_outbound(
     return Outbound(EgressPolicy(egress_allow, allow_http=egress_allow_http, ports=ports), watch=watch)
 
 
-def _tls(ca_pem: str | None, *, verify: bool) -> ssl.SSLContext:
+def tls_context(ca_pem: str | None, *, verify: bool) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=certifi.where())
     if ca_pem:
         try:
