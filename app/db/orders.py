@@ -186,3 +186,17 @@ async def is_empty(connection: asyncpg.Connection, tenant_id: UUID, sync_id: UUI
         "select not exists(select from record where tenant_id = $1 and sync_id = $2)", tenant_id, sync_id
     )
     return found
+
+
+async def standing(
+    connection: asyncpg.Connection, tenant_id: UUID, sync_id: UUID, in_store: int, taken_down: int
+) -> int:
+    """How many orders of the sync its store holds; the two are flags of domain/order_planning.py."""
+    count: int = await connection.fetchval(
+        "select count(*) from record where tenant_id = $1 and sync_id = $2 and flags & $3::integer = $4::integer",
+        tenant_id,
+        sync_id,
+        in_store | taken_down,
+        in_store,
+    )
+    return count

@@ -78,3 +78,12 @@ class Order(msgspec.Struct, frozen=True, gc=False):
     cancelled_at: datetime | None = None
     billing_address: PostalAddress | None = None
     shipping_address: PostalAddress | None = None
+
+
+class StoredOrder(msgspec.Struct, frozen=True, gc=False):
+    """What a store says of an order."""
+
+    id: str
+    order_total: Decimal = Decimal(0)
+    currency_code: str = ""
+    financial_status: str | None = None

@@ -1,6 +1,7 @@
 """From a page of documents to rulings: what is remembered, what was taken back, who is billed."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -29,6 +30,7 @@ class Parcel:
     dropped: list[str] = field(default_factory=list)
     also: list[str] = field(default_factory=list)  # invoices to look at because of what these credit memos do
     batches: set[UUID] = field(default_factory=set)
+    drifted: Counter[str] = field(default_factory=Counter)  # what a reconcile run found different in the store
 
 
 def parcel_of(page: Page) -> Parcel:
@@ -66,6 +68,8 @@ class OrderDecider:
         for number, invoice in parcel.invoices.items():
             credit = taken.get(number, NOTHING_BACK)
             parcel.rulings.append(rule(invoice, known.get(number, UNKNOWN), credit, opened.rules, opened.print))
+        if opened.reconciler is not None:
+            parcel.drifted = await opened.reconciler.compare(parcel.rulings)
         putting = [ruling for ruling in parcel.rulings if ruling.step in (Step.PUT, Step.RENEW)]
         buyers = await self._buyers.of(parcel.invoices[ruling.number].customer for ruling in putting)
         barred = [code for code, buyer in buyers.items() if buyer.reason is not None]

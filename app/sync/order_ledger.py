@@ -43,6 +43,8 @@ async def remember(opened: OpenOrders, parcels: Sequence[Parcel]) -> None:
         if not run.dry:
             await _write(run, connection, changed, number)
             await _beside(run, connection, parcels, changed)
+        if opened.reconciler is not None:
+            await opened.reconciler.saw(connection, parcels)
         position.also += sorted({also for parcel in parcels for also in parcel.also} - set(position.also))
         for parcel in parcels:
             lane, source = parcel.page.lane, parcel.page.source

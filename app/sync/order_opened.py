@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from app.connectors.mailchimp.commerce_payloads import order_body
@@ -18,13 +19,19 @@ from app.sync.pages import Position
 from app.sync.ports import Source
 from app.sync.store_shelf import Shelf
 
+if TYPE_CHECKING:
+    from app.sync.order_reconciling import OrderReconciler
+
 
 class OrderPosition(Position):
     """`phase` is which documents the lanes read; `wide` that those of every company are read, since the sync means
-    something else than before. `also` are invoices to look at because of a credit memo."""
+    something else than before. `also` are invoices to look at because of a credit memo.
+
+    `round` of a reconcile run: 0 the scan, 1 what the scan did not meet, 2 what deleted credit memos gave back."""
 
     phase: Kind | None = None
     wide: bool = False
+    round: int = 0
 
 
 @dataclass(slots=True)
@@ -39,6 +46,7 @@ class OpenOrders:
     shop: Shop
     store_row: UUID
     position: OrderPosition
+    reconciler: "OrderReconciler | None" = None
     mirror: Mirror = field(init=False)
     gate: asyncio.Semaphore = field(init=False)  # calls at Mailchimp at once
     shelf: Shelf = field(init=False)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from app.domain.commerce import Order, Product, StoreCustomer
+from app.domain.commerce import Order, Product, StoreCustomer, StoredOrder
 from app.domain.invoice import InvoicePage, Kind
 from app.domain.party import Changes
 
@@ -25,7 +25,9 @@ class Documents(Protocol):
         """Smallest and largest key of a kind, None when there is none."""
         ...
 
-    def scan(self, kind: Kind, after: str | None, until: str | None) -> AsyncIterator[InvoicePage]:
+    def scan(
+        self, kind: Kind, after: str | None, until: str | None, *, lines: bool = True
+    ) -> AsyncIterator[InvoicePage]:
         """All documents of a kind with after < key <= until, in key order, with their lines (credits without)."""
         ...
 
@@ -70,6 +72,10 @@ class Shop(Protocol):
 
     async def remove_order(self, order_id: str) -> None:
         """An absent order counts as done."""
+        ...
+
+    def orders(self) -> AsyncIterator[Sequence[StoredOrder]]:
+        """Every order, in pages; offsets may shift while somebody writes."""
         ...
 
     async def set_syncing(self, on: bool) -> None:

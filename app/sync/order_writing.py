@@ -93,7 +93,8 @@ class OrderWriter:
     async def _call(self, parcel: Parcel, ruling: Ruling) -> None:
         async with self._opened.gate:
             if ruling.order is None:
-                moment = parcel.invoices[ruling.number].updated_at or self._run.row["start_mark"]
+                invoice = parcel.invoices.get(ruling.number)  # None: X3 has deleted it
+                moment = invoice.updated_at if invoice is not None else None
                 await self._shop.cancel_order(ruling.number, moment or datetime.now(UTC))
                 return
             if ruling.step is Step.RENEW:

@@ -8,10 +8,11 @@ from datetime import datetime
 from app.domain.invoice import Kind
 from app.sync.order_deciding import OrderDecider, Parcel, parcel_of
 from app.sync.order_ledger import remember
-from app.sync.order_opened import OpenOrders
+from app.sync.order_opened import OpenOrders, OrderPosition
+from app.sync.order_reconciling import OrderReconciler
 from app.sync.order_source import Phase, Touched
 from app.sync.order_writing import OrderWriter
-from app.sync.pages import InOrder
+from app.sync.pages import InOrder, Lane
 from app.sync.reading import Reader
 from app.sync.run import Helpers
 
@@ -28,12 +29,23 @@ async def carry_orders(opened: OpenOrders) -> bool:
 
     Raises: LeaseLost, NeedsTenant, Transient, ProtocolMismatch.
     """
+    await _note_expected(opened)
+    if opened.reconciler is not None:
+        await opened.reconciler.copy_store(opened.position)
+    if not await _phases(opened):
+        return False
+    if opened.reconciler is not None and not await _find_deleted(opened, opened.reconciler):
+        return False
+    return not opened.run.stopping
+
+
+async def _phases(opened: OpenOrders) -> bool:
+    """Both kinds of documents, one after the other, from where the position stands."""
     run, position = opened.run, opened.position
     touched, asked_for = Touched(opened), run.row["codes"]
-    await _note_expected(opened)
     for phase in PHASES[PHASES.index(position.phase) if position.phase else 0 :]:
         if position.phase != phase:
-            position.phase, position.lanes = phase, []
+            position.phase, position.lanes = phase, [Lane("again")] if position.round else []
         run.source = Phase(opened, phase, touched)
         if asked_for is not None:
             run.row = {**run.row, "codes": sorted({*asked_for, *position.also})}
@@ -41,7 +53,34 @@ async def carry_orders(opened: OpenOrders) -> bool:
             position.lanes = await Reader(run, position, _since(opened)).lanes()
         if not await _journey(opened):
             return False
-    return not run.stopping
+    return True
+
+
+async def _find_deleted(opened: OpenOrders, reconciler: OrderReconciler) -> bool:
+    """The scan is complete: ask by name for what it did not meet, take down what X3 no longer has."""
+    position = opened.position
+    if position.round == 0:
+        _begin_round(position, 1, await reconciler.unseen())
+    if not await _phases(opened):
+        return False
+    if position.round == 1:
+        originals: set[str] = set()
+        writer = OrderWriter(opened)
+        for parcel in await reconciler.deleted():
+            if not opened.run.dry:
+                await writer.carry(parcel)
+            await remember(opened, [parcel])
+            originals.update(parcel.also)
+        _begin_round(position, 2, sorted(originals))
+        if not await _phases(opened):
+            return False
+    await reconciler.forget()
+    return True
+
+
+def _begin_round(position: OrderPosition, number: int, codes: Sequence[str]) -> None:
+    """These documents are looked at (again), credit memos first."""
+    position.round, position.again, position.phase, position.lanes = number, list(codes), None, []
 
 
 def _since(opened: OpenOrders) -> datetime | None:

@@ -23,6 +23,7 @@ from app.sync.braking import check_brake
 from app.sync.bulking import settle_left_behind
 from app.sync.observing import SILENT, Observer
 from app.sync.opened import Halted, LeaseLost, OpenRun, Pace
+from app.sync.order_braking import check_order_brake
 from app.sync.order_opening import open_orders
 from app.sync.orders import carry_orders
 from app.sync.preparing import Loaded, load, open_run, settings_digest_of
@@ -183,6 +184,7 @@ async def _orders_carried(watch: "Watch", loaded: Loaded) -> tuple[OpenRun, bool
     opened = await open_orders(shop.opener, shop.pace, watch.tenant_id, watch.row, loaded)
     run = watch.run = opened.run
     run.observer = shop.observer
+    await check_order_brake(opened)
     return run, await carry_orders(opened)
 
 

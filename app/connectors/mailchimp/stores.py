@@ -16,19 +16,10 @@ from app.connectors.mailchimp import commerce_payloads as payloads
 from app.connectors.mailchimp.client import Answer, MailchimpClient
 from app.connectors.mailchimp.errors import MemberRefused
 from app.connectors.mailchimp.shapes import Store
-from app.domain.commerce import Order, Product, StoreCustomer
+from app.domain.commerce import Order, Product, StoreCustomer, StoredOrder
 from app.domain.errors import NeedsTenant, RecordRejected
 
 _PAGE_ROWS = 1000
-
-
-class StoredOrder(msgspec.Struct, frozen=True, gc=False):
-    """What a store says of an order."""
-
-    id: str
-    order_total: float = 0.0
-    currency_code: str = ""
-    financial_status: str | None = None
 
 
 class _OrdersPage(msgspec.Struct):

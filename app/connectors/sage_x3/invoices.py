@@ -99,15 +99,18 @@ class InvoiceSource:
             ends.append(rows.nodes[0].key if rows.nodes else None)
         return None if ends[0] is None or ends[1] is None else (ends[0], ends[1])
 
-    def scan(self, kind: Kind, after: str | None, until: str | None) -> AsyncIterator[InvoicePage]:
+    def scan(
+        self, kind: Kind, after: str | None, until: str | None, *, lines: bool = True
+    ) -> AsyncIterator[InvoicePage]:
         """All documents of a kind with after < key <= until; None is open."""
         limits = {name: key for name, key in (("_gt", after), ("_lte", until)) if key is not None}
         ranges = (nested(_ID, limits),) if limits else ()
-        return prefetched(self._scanned(Listing(self._document, self._number, (*ranges, *self._within(kind))), kind))
+        listing = Listing(self._document, self._number, (*ranges, *self._within(kind)))
+        return prefetched(self._scanned(listing, lines and kind == "others"))
 
-    async def _scanned(self, listing: Listing, kind: Kind) -> AsyncGenerator[InvoicePage, None]:
+    async def _scanned(self, listing: Listing, with_lines: bool) -> AsyncGenerator[InvoicePage, None]:
         async for page in self._pager.pages(listing):
-            yield await self._whole(page, with_lines=kind == "others")
+            yield await self._whole(page, with_lines=with_lines)
 
     async def can_tell_changes(self) -> bool:
         """Every node has a stamp."""

@@ -470,6 +470,65 @@ async def test_a_preview_shows_the_orders_of_real_documents(shop: Shop) -> None:
     assert len(first) == 3
 
 
+async def test_a_run_that_would_take_down_too_many_orders_stops_and_asks(shop: Shop) -> None:
+    await shop.invoices(brake={"max_new": None, "max_inactive_percent": 20})
+    await shop.carry()
+    orders = await shop.store()
+    for row in (await shop.exported("invoices"))[:150]:
+        await shop.x3(number=row["number"], status="notUsed")
+
+    halted = await shop.carry()
+    writes = (await shop.store())["orders"]
+    approved = await shop.api.post(f"{shop.tenant}/runs/{halted['id']}/approve")
+    run = await shop.worked(halted["id"])
+
+    assert (halted["state"], halted["reason_code"]) == ("halted", "brake_inactive")
+    assert writes == orders["orders"]
+    assert approved.status_code == 202
+    await shop.check(run)
+
+
+async def test_a_run_that_would_create_too_many_orders_stops_and_asks(shop: Shop) -> None:
+    await shop.invoices(brake={"max_new": 10, "max_inactive_percent": None})
+
+    run = await shop.carry()
+
+    assert (run["state"], run["reason_code"]) == ("halted", "brake_new")
+    assert (await shop.store())["orders"] == {}
+
+
+async def test_reconciling_puts_back_what_the_store_lost_and_takes_down_what_x3_deleted(shop: Shop) -> None:
+    await shop.invoices()
+    await shop.x3(number="CM-1", category="creditMemo", reference="KEPT-1", including_tax="2")
+    customer = sorted((await shop.expected()).customers)[0]
+    for number in ("KEPT-1", "GONE-1"):
+        await shop.x3(number=number, customer=customer, lines=[{"number": 1000}])
+    await shop.carry()
+    lost, changed = sorted((await shop.expected()).orders)[:2]
+    base, key = shop.vendors.mailchimp["base_url"], shop.vendors.mailchimp["api_key"]
+    orders = f"{base}/ecommerce/stores/{STORE}/orders"
+    await shop.http.delete(f"{orders}/{lost}", auth=("x", key))
+    await shop.http.patch(f"{orders}/{changed}", json={"order_total": 1.5}, auth=("x", key))
+    for number in ("GONE-1", "CM-1"):
+        await shop.http.delete(f"{shop.vendors.x3['url']}/_sandbox/invoices", params={"number": number})
+
+    first = await shop.carry(mode="reconcile")
+    still = standing(await shop.store())
+    second = await shop.carry(mode="reconcile")
+
+    assert first["counts"]["updated"] == 2
+    assert (first["drift"]["missing_in_mailchimp"], first["drift"]["changed_in_mailchimp"]) == (1, 1)
+    assert first["drift"]["x3_absent_once"] == 2
+    assert "GONE-1" in still
+    expected = await shop.check(second)
+    assert second["drift"]["x3_deleted"] == 2
+    assert reasons(second)["x3_deleted"] == 2
+    assert expected.orders["KEPT-1"]["total"] == Decimal(12)
+    third = await shop.carry(mode="reconcile")
+    assert third["counts"]["updated"] == third["counts"]["created"] == 0
+    assert reasons(third).get("x3_deleted", 0) == 0
+
+
 async def test_customers_with_a_store_become_members_and_customers_of_the_store(shop: Shop) -> None:
     shop.ids["mapping"] = (await shop.api.made(f"{shop.tenant}/mappings", a_mapping()))["id"]
     target = {"audience_id": shop.vendors.mailchimp["lists"][0], "store_id": STORE}

@@ -92,17 +92,21 @@ class RestInvoices:
             return None
         return text(page.records[0].get(self._key)) if page.records else None
 
-    def scan(self, kind: Kind, after: str | None, until: str | None) -> AsyncIterator[InvoicePage]:
+    def scan(
+        self, kind: Kind, after: str | None, until: str | None, *, lines: bool = True
+    ) -> AsyncIterator[InvoicePage]:
         """All documents of a kind with after < number <= until; None is open."""
-        return prefetched(self._scanned(kind, after, until))
+        return prefetched(self._scanned(kind, after, until, lines and kind == "others"))
 
-    async def _scanned(self, kind: Kind, after: str | None, until: str | None) -> AsyncGenerator[InvoicePage, None]:
+    async def _scanned(
+        self, kind: Kind, after: str | None, until: str | None, with_lines: bool
+    ) -> AsyncGenerator[InvoicePage, None]:
         limit = where.at_most(self._key, until) if until is not None else ""
         condition = await self._condition(kind)
         async for page in self._pager.pages(self._listing(after, where.both(limit, condition))):
             records = self._keyed(page.records)
             if records:
-                yield await self._whole(records, kind, with_lines=kind == "others", within=True)
+                yield await self._whole(records, kind, with_lines=with_lines, within=True)
 
     async def can_tell_changes(self) -> bool:
         """Whether changes() names every document that was touched; asks X3."""
