@@ -16,7 +16,7 @@ class ConsentEvent(SQLModel, table=True):
     Mailchimp says it happened. Rows are only added; an erasure removes those of its person.
 
     cause: mirror_pull, webhook, transactional (Mandrill), or what a run of ours did: insert, update, move, merge,
-    restore, archive, unsubscribe, refusal. `audience_id` is null for transactional mail.
+    restore, archive, unsubscribe, refusal, store_customer. `audience_id` is null for transactional mail.
     """
 
     __tablename__ = "consent_event"
