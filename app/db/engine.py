@@ -96,7 +96,13 @@ async def open_database(
     if idle_seconds is not None:
         settings["idle_in_transaction_session_timeout"] = str(int(idle_seconds * 1000))
     pool = await asyncpg.create_pool(
-        dsn, min_size=0, max_size=hot_connections, server_settings=settings, command_timeout=60, init=_decode_json
+        dsn,
+        min_size=0,
+        max_size=hot_connections,
+        server_settings=settings,
+        command_timeout=60,
+        init=_decode_json,
+        reset=_nothing_outlives,
     )
     engine = create_async_engine(
         dsn.replace("postgresql://", "postgresql+asyncpg://", 1).replace("postgres://", "postgresql+asyncpg://", 1),
@@ -106,6 +112,11 @@ async def open_database(
         connect_args={"server_settings": {"application_name": "ml-connector-api", "lock_timeout": "10000"}},
     )
     return Database(pool, engine)
+
+
+async def _nothing_outlives(_: asyncpg.Connection) -> None:
+    """asyncpg would ask the server to forget locks, cursors and settings after each use. Nothing here lasts longer than
+    its transaction (ENTER is local to it), and asyncpg itself ends one that was left open."""
 
 
 async def _decode_json(connection: asyncpg.Connection) -> None:

@@ -15,6 +15,7 @@ import httpx
 from app.domain.errors import NeedsTenant
 from app.http.bodies import bounded
 from app.http.egress import DEFAULT_PORTS, Address, EgressPolicy
+from app.http.streams import WideStream
 from app.http.watching import Watch, call_of, outcome_of, unwatched
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
@@ -46,7 +47,9 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
         for address in addresses:
             try:
-                return await self._network.connect_tcp(str(address), port, timeout, local_address, socket_options)
+                return WideStream(
+                    await self._network.connect_tcp(str(address), port, timeout, local_address, socket_options)
+                )
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure
