@@ -80,13 +80,13 @@ def add_console(app: FastAPI) -> None:
 
 
 def _routes() -> Iterable[BaseRoute]:
-    yield Route("/", guarded(_to_console), methods=["GET"])
-    yield Route(ROOT, guarded(_to_console), methods=["GET"])
+    yield Route("/", guarded(_to_console, "/"), methods=["GET"])
+    yield Route(ROOT, guarded(_to_console, ROOT), methods=["GET"])
     yield Mount(ASSETS, Assets(directory=FOLDER))
     yield from signing_in.routes
     for noun in _NOUNS:
         yield from noun.routes
-    yield Route(ROOT + "/{rest:path}", guarded(_nowhere), methods=["GET"])
+    yield Route(ROOT + "/{rest:path}", guarded(_nowhere, f"{ROOT}/…"), methods=["GET"])
 
 
 async def _to_console(_request: Request) -> Response:

@@ -36,6 +36,13 @@ def when(value: str | datetime | None, zone: tzinfo, *, seconds: bool = False) -
     return Markup('<time datetime="{}">{}</time>').format(instant.astimezone(UTC).isoformat(), shown)
 
 
+def clock(value: str | datetime, zone: tzinfo) -> Markup:
+    """`23:41:07 CET`, where the day is known."""
+    instant = parsed(value)
+    shown = instant.astimezone(zone).strftime("%H:%M:%S %Z")
+    return Markup('<time datetime="{}">{}</time>').format(instant.astimezone(UTC).isoformat(), shown)
+
+
 def to_instant(local: str, time_zone: str) -> str:
     """What a person entered in their own time zone (`2026-11-25T23:41`), as the API wants it; other text as it is."""
     try:
@@ -122,6 +129,7 @@ def short(value: str) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "when": when,
+    "clock": clock,
     "lasting": lasting,
     "ago": ago,
     "number": number,

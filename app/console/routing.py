@@ -39,14 +39,14 @@ class Pages:
 
     def _add(self, path: str, method: str) -> Callable[[Handler], Handler]:
         def register(handler: Handler) -> Handler:
-            self.routes.append(Route(self._prefix + path, framed(handler), methods=[method]))
+            self.routes.append(Route(self._prefix + path, framed(handler, self._prefix + path), methods=[method]))
             return handler
 
         return register
 
 
-def framed(handler: Handler) -> OpenHandler:
-    """The handler behind a session."""
+def framed(handler: Handler, path: str) -> OpenHandler:
+    """The handler behind a session; `path` is the template of its address."""
 
     async def endpoint(request: Request) -> Response:
         session = await _session(request)
@@ -55,7 +55,7 @@ def framed(handler: Handler) -> OpenHandler:
         form = await request.form(max_fields=_MOST_FIELDS) if request.method == "POST" else FormData()
         desk = Desk(request, session, _api(request, session), form)
         if request.method == "POST" and not (came_from_here(request) and same(form.get("csrf"), session.csrf)):
-            log.warning("console.form_refused", route=request.url.path.count("/"))
+            log.warning("console.form_refused", route=path)
             problem = {
                 "detail": "This form is no longer valid. Go back, load the page again and repeat.",
                 "code": "csrf",
@@ -68,13 +68,16 @@ def framed(handler: Handler) -> OpenHandler:
                 return await _ended(request)
             return await refusal(desk, problem)
 
-    return guarded(endpoint)
+    return guarded(endpoint, path)
 
 
-def guarded(handler: OpenHandler) -> OpenHandler:
-    """The handler, its answer with the headers of every page, and a sentence when sessions cannot be looked at."""
+def guarded(handler: OpenHandler, path: str) -> OpenHandler:
+    """The handler, its answer with the headers of every page, and a sentence when sessions cannot be looked at.
+
+    Log lines and metrics name `path`, the template: what stands in an address is nobody's business."""
 
     async def endpoint(request: Request) -> Response:
+        request.state.route = path
         try:
             response = await handler(request)
         except (RedisError, OSError) as error:

@@ -95,6 +95,6 @@ async def sign_out(desk: Desk) -> Response:
 
 
 routes = [
-    Route(f"{ROOT}/sign-in", guarded(show), methods=["GET"]),
-    Route(f"{ROOT}/sign-in", guarded(sign_in), methods=["POST"]),
+    Route(f"{ROOT}/sign-in", guarded(show, f"{ROOT}/sign-in"), methods=["GET"]),
+    Route(f"{ROOT}/sign-in", guarded(sign_in, f"{ROOT}/sign-in"), methods=["POST"]),
 ]

@@ -25,6 +25,7 @@ INACTIVE = (
     ("none", "Nothing", "They are carried like everybody else."),
 )
 _NUMBERS = ("max_new", "max_inactive_percent")
+_DETAILS = ("tag", "field", "value", "active_value")
 
 
 def rules(given: Given, types: Mapping[str, str]) -> dict[str, Any]:
@@ -42,11 +43,8 @@ def rules(given: Given, types: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _filter(given: Given, types: Mapping[str, str]) -> dict[str, Any] | None:
-    row = conditions.Row(
-        given("filter.field"), given("filter.operator") or "in", given("filter.values"), given("filter.nested")
-    )
     try:
-        return conditions.condition(row, types)
+        return conditions.condition(_row(given), types)
     except conditions.BadCondition:
         raise Refused(422, {"detail": "The filter must be a JSON object.", "code": "not_json"}) from None
 
@@ -64,34 +62,34 @@ def reconcile(given: Given, repair: list[str]) -> dict[str, Any]:
 
 def shown(sync: Mapping[str, Any] | None, given: Given, stream: str) -> dict[str, Any]:
     """What the form shows: what was typed, else the sync's rules, else careful defaults."""
-    typed = bool(given("csrf"))
-    if typed:
-        brake: Mapping[str, Any] = {name: given(f"brake.{name}") for name in _NUMBERS}
-        details = {name: given(f"inactive.{name}") for name in ("tag", "field", "value", "active_value")}
-        inactive = {"action": given("inactive"), **details}
-        row = conditions.Row(
-            given("filter.field"), given("filter.operator") or "in", given("filter.values"), given("filter.nested")
-        )
-        return {
-            "name": given("name"),
-            "status": given("new_member_status"),
-            "inactive": inactive,
-            "filter": row,
-            "brake": brake,
-        }
+    if given("csrf"):
+        return _typed(given)
     if sync is None:
-        field = "company" if stream == "invoices" else ""
-        return {
-            "name": f"{stream} to Mailchimp",
-            "status": "",
-            "inactive": {"action": "tag"},
-            "filter": conditions.Row(field=field),
-            "brake": {"max_inactive_percent": 20},
-        }
+        row = conditions.Row(field="company" if stream == "invoices" else "")
+        return _complete(f"{stream} to Mailchimp", "", {"action": "tag"}, row, {"max_inactive_percent": 20})
+    row = conditions.shown(sync["filter"])
+    return _complete(sync["name"], sync["new_member_status"], sync["inactive"], row, sync["brake"])
+
+
+def _typed(given: Given) -> dict[str, Any]:
+    inactive = {"action": given("inactive"), **{name: given(f"inactive.{name}") for name in _DETAILS}}
+    brake = {name: given(f"brake.{name}") for name in _NUMBERS}
+    return _complete(given("name"), given("new_member_status"), inactive, _row(given), brake)
+
+
+def _complete(
+    name: str, status: str, inactive: Mapping[str, Any], row: conditions.Row, brake: Mapping[str, Any]
+) -> dict[str, Any]:
     return {
-        "name": sync["name"],
-        "status": sync["new_member_status"],
-        "inactive": sync["inactive"],
-        "filter": conditions.shown(sync["filter"]),
-        "brake": sync["brake"],
+        "name": name,
+        "status": status,
+        "inactive": {"action": inactive["action"], **{detail: inactive.get(detail, "") for detail in _DETAILS}},
+        "filter": row,
+        "brake": {limit: brake.get(limit) for limit in _NUMBERS},
     }
+
+
+def _row(given: Given) -> conditions.Row:
+    return conditions.Row(
+        given("filter.field"), given("filter.operator") or "in", given("filter.values"), given("filter.nested")
+    )

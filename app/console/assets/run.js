@@ -18,7 +18,11 @@ function show(run) {
   }
   const rate = run.progress.records_per_second, left = run.progress.eta_seconds;
   root.querySelector('[data-show="pace"]').textContent = [rate && `${number(rate)} records a second`, left !== null && `about ${lasting(left)} left`].filter(Boolean).join(", ");
-  if (run.state === "running") root.querySelector('[data-show="state"] .tone').replaceChildren("Running"), root.querySelector('[data-show="state"] .tone').className = "tone busy";
+  if (run.state === "running") {
+    const word = root.querySelector('[data-show="state"] .tone');
+    word.textContent = "Running";
+    word.className = "tone busy";
+  }
   const whole = Math.max(1, outcomes.reduce((sum, name) => sum + run.counts[name], 0));
   let x = 0;
   for (const name of outcomes) {
@@ -73,6 +77,8 @@ if (root) {
   events.addEventListener("end", finish);
   function finish() {
     events.close();
-    window.location.reload();
+    const here = new URL(window.location.href);
+    here.searchParams.delete("said");
+    window.location.replace(here);
   }
 }
