@@ -68,19 +68,20 @@ class Decider:
             await self._mirror.refresh()
             decisions = await self._decisions(candidates)
         waiting, blockers = self._waiting(page, candidates, decisions, released)
-        blocked: list[Candidate] = []
-        going: list[Decision] = []
+        blocked, going = [], decisions
+        if waiting:
+            blocked = [candidate for candidate in candidates if candidate.key in waiting]
+            going = [decision for decision in decisions if decision.key not in waiting]
+        held: list[bytes | None] = []
         for candidate, decision in zip(candidates, decisions, strict=True):
-            if candidate.key in waiting:
-                blocked.append(candidate)
-            else:
-                going.append(decision)
-            if candidate.key in waiting or decision.writes or decision.remember:
-                self._flight.hold(page, (_hash(candidate), decision.member_hash, decision.known.member_hash))
+            if decision.writes or decision.remember or decision.key in waiting:
+                held += (_hash(candidate), decision.member_hash, decision.known.member_hash)
+        self._flight.hold(page, dict.fromkeys(held))
         page.decisions.extend(going)
-        for decision in going:
-            if decision.action is Action.UPDATE and decision.known.state is None and self._left_behind:
-                await self._left_behind.made(decision)
+        if self._left_behind:
+            for decision in going:
+                if decision.action is Action.UPDATE and decision.known.state is None:
+                    await self._left_behind.made(decision)
         if not self._run.dry:
             self._flight.dispatch(page, going)
         return blocked, blockers
@@ -90,6 +91,9 @@ class Decider:
     ) -> tuple[set[str], set[Page]]:
         """Keys whose present or remembered address an earlier page holds, or held until a moment ago, and all that
         share an address with them: the rivals for one address are decided together."""
+        touched = {h for c, d in zip(candidates, decisions, strict=True) for h in (_hash(c), d.known.member_hash) if h}
+        if self._flight.holds_none(touched) and released.isdisjoint(touched):
+            return set(), set()
         waiting: set[str] = set()
         addresses: set[bytes] = set()
         blockers: set[Page] = set()

@@ -1,7 +1,7 @@
 """What the parts of one run's journey share: open pages, addresses in flight, what is to be remembered."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from uuid import UUID
 
 from app.domain.planning import Action, Decision, Owner
@@ -26,7 +26,7 @@ class Flight:
         self.changes: asyncio.Queue[Row] = asyncio.Queue()
         self.slots = asyncio.Semaphore(pages_at_once)
         self.seen_dry: dict[bytes, Owner] = {}  # dry runs write no ledger: who owns an address so far
-        self._held: dict[bytes, list[Page]] = {}  # by address, in the order of planning
+        self._held: dict[bytes, tuple[Page, ...]] = {}  # by address, in the order of planning
         self._planned = 0
         self._released: set[bytes] = set()
         self._carries: dict[UUID, set[Page]] = {}
@@ -35,6 +35,10 @@ class Flight:
         """This page takes its place behind all pages planned before."""
         self._planned += 1
         page.number = self._planned
+
+    def holds_none(self, hashes: Collection[bytes]) -> bool:
+        """Whether no page at all holds one of these addresses: true of nearly every page, and quickly said."""
+        return self._held.keys().isdisjoint(hashes)
 
     def blockers(self, page: Page, hashes: Iterable[bytes | None]) -> set[Page]:
         """Pages planned earlier that hold one of these addresses."""
@@ -51,9 +55,13 @@ class Flight:
 
     def hold(self, page: Page, hashes: Iterable[bytes | None]) -> None:
         """Nobody planned later decides about these addresses until this page is remembered."""
+        held, alone = self._held, (page,)
         for hash_ in hashes:
-            if hash_ is not None and page not in (holders := self._held.setdefault(hash_, [])):
-                holders.append(page)
+            if hash_ is None:
+                continue
+            holders = held.get(hash_)
+            if holders is None or page not in holders:
+                held[hash_] = alone if holders is None else holders + alone
                 page.held.append(hash_)
 
     def close(self, page: Page, count: int = 1) -> None:
@@ -82,10 +90,9 @@ class Flight:
     def landed(self, page: Page) -> None:
         """A page has been remembered."""
         for hash_ in page.held:
-            holders = self._held[hash_]
-            holders.remove(page)
-            if not holders:
-                del self._held[hash_]
+            holders = self._held.pop(hash_)
+            if len(holders) > 1:
+                self._held[hash_] = tuple(holder for holder in holders if holder is not page)
         self._released.update(page.held)
         page.held.clear()
         page.decisions.clear()
