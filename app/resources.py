@@ -6,12 +6,16 @@ from dataclasses import dataclass
 
 from arq.connections import ArqRedis
 
+from app.alerts.courier import Courier
+from app.alerts.mailing import Mailer
 from app.connections.opening import Opener
 from app.connections.pacers import BACKGROUND, INTERACTIVE, Pacers
 from app.connections.vault import Vault
 from app.connectors.sage_x3.hosts import parse_hosts
 from app.db.engine import Database, check_roles, open_database
-from app.http import Outbound, open_outbound
+from app.http import EgressPolicy, Outbound, open_outbound
+from app.http.mail import PORTS as MAIL_PORTS
+from app.http.mail import MailWays
 from app.settings import Settings
 from app.sync.queue import Queue, open_redis
 from app.telemetry.counting import note_wait, watch_call
@@ -32,6 +36,7 @@ class Resources:
     redis: ArqRedis
     queue: Queue
     opener: Opener
+    courier: Courier
 
 
 @asynccontextmanager
@@ -56,11 +61,14 @@ async def open_resources(settings: Settings, *, interactive: bool = False) -> As
         priority=INTERACTIVE if interactive else BACKGROUND,
         waited=note_wait,
     )
+    smtp = EgressPolicy(settings.egress_allow, allow_http=settings.egress_allow_http, ports=MAIL_PORTS)
+    courier = Courier(outbound, Mailer(MailWays(smtp)), settings.mail_relay())
     opener = Opener(database, vault, outbound, pacers, parse_hosts(settings.x3_oauth_host_suffix))
     try:
         await check_roles(database)
-        yield Resources(settings, database, vault, outbound, redis, Queue(redis, traceparent), opener)
+        yield Resources(settings, database, vault, outbound, redis, Queue(redis, traceparent), opener, courier)
     finally:
+        courier.close()
         await outbound.aclose()
         await database.close()
         await redis.aclose()

@@ -3,10 +3,12 @@
 import re
 from functools import cached_property
 from importlib.util import find_spec
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from app.alerts.relays import Relay, operators_relay
 
 _ADDRESS = re.compile(r"(?:[A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}", re.ASCII)
 
@@ -28,6 +30,9 @@ class Settings(BaseSettings):
     x3_approval_hours: float = Field(default=72, ge=0, le=720)
     x3_warm_days: float = Field(default=7, gt=0, le=25)
     mailchimp_connections: int = Field(default=8, ge=1, le=10)
+
+    smtp_url: SecretStr | None = None
+    smtp_from: str = ""
 
     log_format: Literal["json", "console"] = "json"
     metrics_listen: str = ""
@@ -73,6 +78,11 @@ class Settings(BaseSettings):
             raise ValueError("traces need the extra `otel`: pip install 'ml-connector[otel]'")
         return value
 
+    @model_validator(mode="after")
+    def _can_mail(self) -> Self:
+        self.mail_relay()
+        return self
+
     @field_validator("operator_key")
     @classmethod
     def _long_enough(cls, value: SecretStr) -> SecretStr:
@@ -81,6 +91,10 @@ class Settings(BaseSettings):
                 "MLC_OPERATOR_KEY must have at least 24 characters; make one with: openssl rand -base64 32"
             )
         return value
+
+    def mail_relay(self) -> Relay | None:
+        """The operator's mail server, None without one. Raises ValueError when it is not written as it should be."""
+        return operators_relay(self.smtp_url.get_secret_value() if self.smtp_url else "", self.smtp_from)
 
     @property
     def metrics_address(self) -> tuple[str, int] | None:

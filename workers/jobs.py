@@ -9,11 +9,14 @@ from app.sync.healing import heal
 from app.sync.working import work
 from app.webhooks.checking import check
 from app.webhooks.processing import process
+from workers.alerting import look_at
 
 
 async def carry_run(ctx: dict[str, Any], tenant_id: str, run_id: str) -> None:
     """Carry one slice of a run; whether it is to be had is decided by its row, not by this call."""
-    await work(ctx["shop"], UUID(tenant_id), UUID(run_id))
+    result = await work(ctx["shop"], UUID(tenant_id), UUID(run_id))
+    if result in ("ended", "halted"):
+        await look_at(ctx["resources"], UUID(tenant_id))
 
 
 async def process_webhooks(ctx: dict[str, Any], tenant_id: str) -> None:

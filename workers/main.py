@@ -27,7 +27,7 @@ from app.telemetry.counting import EngineCounters
 from app.telemetry.listening import listening
 from app.telemetry.metrics import SWEPT_AT, page
 from app.telemetry.tracing import end_tracing, set_up_tracing
-from workers import quick, tending
+from workers import alerting, quick, tending
 from workers.jobs import carry_run
 from workers.memory import settle_memory
 from workers.tracing import traced
@@ -56,6 +56,9 @@ async def serve(settings: Settings) -> None:
             asyncio.create_task(quiet_stores_for_ever(settings, resources)),
             asyncio.create_task(tending.finish_sign_ins_for_ever(settings, resources)),
             asyncio.create_task(tending.keep_tokens_for_ever(settings, resources)),
+            asyncio.create_task(alerting.watch_for_ever(settings, resources)),
+            asyncio.create_task(alerting.deliver_for_ever(settings, resources)),
+            asyncio.create_task(alerting.keep_house_for_ever(settings, resources)),
             asyncio.create_task(shop.draining.wait()),
         ]
         log.info("worker.started", concurrency=settings.worker_concurrency)
@@ -104,7 +107,7 @@ def pace_of(settings: Settings) -> Pace:
 def make_worker(settings: Settings, resources: Resources, shop: Workshop) -> Worker:
     """The one that carries runs."""
     functions = [func(traced(carry_run), name=CARRY, keep_result=0, max_tries=1)]
-    return _worker(settings, QUEUE, functions, settings.worker_concurrency, {"shop": shop})
+    return _worker(settings, QUEUE, functions, settings.worker_concurrency, {"shop": shop, "resources": resources})
 
 
 def make_quick_worker(settings: Settings, resources: Resources) -> Worker:

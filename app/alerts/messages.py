@@ -9,7 +9,7 @@ from app.domain.alerting import Phase
 
 DIGEST = "alerts.digest"
 TEST = "alerts.test"
-_SHOWN = 30  # of a digest: receivers expect messages below 20 kB
+_SHOWN = 25  # of a digest: receivers expect messages below 20 kB
 
 
 def about(

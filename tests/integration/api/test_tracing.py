@@ -51,7 +51,7 @@ async def test_a_call_its_job_and_its_vendor_calls_are_one_trace(api: Api, colle
         run = await api.made(path, {"mode": "full"}, 202, headers={"traceparent": CALLER})
         tenant_id = place.tenant.rpartition("/")[2]
         shop = Workshop(api.resources.opener, api.resources.queue, Pace())
-        await traced(carry_run)({"shop": shop}, tenant_id, run["id"])
+        await traced(carry_run)({"shop": shop, "resources": api.resources}, tenant_id, run["id"])
         await sent()
 
     (call,) = collector.named("POST /v1/tenants/{tenant_id}/syncs/{id}/runs")
