@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from uuid import UUID
 
 import msgspec
@@ -131,12 +132,15 @@ Encode = Callable[[Mapping[str, MergeValue], str | None], bytes]
 
 def fingerprint(member: Member, fragment: bytes, encode: Encode) -> bytes:
     """16 bytes that change exactly when something we would send for this member changes."""
-    digest = hashlib.sha256(fragment)
-    tail = (member.email, *member.tags, "", *member.tags_off)
-    digest.update(SEPARATOR.join(tail).encode())
+    digest = hashlib.sha256(b"%b%b%b" % (fragment, member.email.encode(), _tail(member.tags, member.tags_off)))
     if member.fill_fields:
         digest.update(encode(member.fill_fields, None))
     return digest.digest()[:16]
+
+
+@lru_cache(maxsize=1024)
+def _tail(on: tuple[str, ...], off: tuple[str, ...]) -> bytes:
+    return SEPARATOR.join(("", *on, "", *off)).encode()
 
 
 def better(key: str, is_active: bool, other: Owner) -> bool:
