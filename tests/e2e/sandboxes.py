@@ -120,17 +120,24 @@ class Sandbox:
 
     async def add_member(self, list_id: str, email: str, status: str = "subscribed", **given: Any) -> None:
         """Somebody Mailchimp knows before we come."""
-        answer = await self.http.post(
-            f"{self.at_mailchimp['base_url']}/lists/{list_id}/members",
-            json={"email_address": email, "status": status, **given},
-            auth=("any", self.at_mailchimp["api_key"]),
-        )
-        assert answer.status_code == 200, answer.text
+        body = {"email_address": email, "status": status, **given}
+        await self.marketing("POST", f"lists/{list_id}/members", body)
 
     async def add_merge_field(self, list_id: str, tag: str, kind: str = "text", **given: Any) -> None:
-        answer = await self.http.post(
-            f"{self.at_mailchimp['base_url']}/lists/{list_id}/merge-fields",
-            json={"tag": tag, "name": tag, "type": kind, **given},
-            auth=("any", self.at_mailchimp["api_key"]),
-        )
-        assert answer.status_code == 200, answer.text
+        await self.marketing("POST", f"lists/{list_id}/merge-fields", {"tag": tag, "name": tag, "type": kind, **given})
+
+    async def delete_merge_field(self, list_id: str, tag: str) -> None:
+        fields = (await self.marketing("GET", f"lists/{list_id}/merge-fields?count=100"))["merge_fields"]
+        found = next(field["merge_id"] for field in fields if field["tag"] == tag)
+        await self.marketing("DELETE", f"lists/{list_id}/merge-fields/{found}")
+
+    async def delete_audience(self, list_id: str) -> None:
+        await self.marketing("DELETE", f"lists/{list_id}")
+
+    async def marketing(self, method: str, path: str, body: Any = None) -> Any:
+        """What somebody else does by Mailchimp's own API, with the key of the account."""
+        key = self.at_mailchimp["api_key"]
+        url = f"{self.at_mailchimp['base_url']}/{path}"
+        answer = await self.http.request(method, url, json=body, auth=("any", key))
+        assert answer.is_success, answer.text
+        return answer.json() if answer.content else None
