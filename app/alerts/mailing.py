@@ -5,6 +5,7 @@ other mail, and that not for long.
 """
 
 import asyncio
+import base64
 import contextlib
 import smtplib
 import socket
@@ -23,6 +24,7 @@ _STEP_SECONDS = 15.0
 _MOST_ANSWERED = 64 * 1024
 _MOST_ADDRESSES = 3
 _THREADS = 4
+_GO_ON, _WELCOME = 334, 235
 
 
 class Mailer:
@@ -118,10 +120,28 @@ class _Client(smtplib.SMTP):
                 failure = error
         raise failure
 
+    def sign_in(self, username: str, password: str) -> None:
+        """As login(), which takes ASCII only. Source: RFC 4616 (PLAIN); LOGIN for servers that know nothing else."""
+        self.ehlo_or_helo_if_needed()
+        offered = str(self.esmtp_features.get("auth", "")).upper().split()
+        if "PLAIN" in offered:
+            code, answer = self.docmd("AUTH", f"PLAIN {_base64(f'{chr(0)}{username}{chr(0)}{password}')}")
+        elif "LOGIN" in offered:
+            code, answer = self.docmd("AUTH", f"LOGIN {_base64(username)}")
+            code, answer = self.docmd(_base64(password)) if code == _GO_ON else (code, answer)
+        else:
+            raise smtplib.SMTPNotSupportedError
+        if code != _WELCOME:
+            raise smtplib.SMTPAuthenticationError(code, answer)
+
     def getreply(self) -> tuple[int, bytes]:
         if self.file is None and self.sock is not None:
             self.file = _Bounded(self.sock.makefile("rb"))
         return super().getreply()
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 class _Talk:
@@ -150,7 +170,7 @@ class _Talk:
         if self._relay.security == "starttls":
             client.starttls(context=self._tls)
         if self._relay.username is not None:
-            client.login(self._relay.username, self._relay.password or "")
+            client.sign_in(self._relay.username, self._relay.password or "")
         refused = client.send_message(message, self._relay.sender, list(recipients))
         with contextlib.suppress(smtplib.SMTPException, OSError):  # it has the message already
             client.quit()
@@ -177,6 +197,4 @@ def _refusal(error: smtplib.SMTPException) -> Outcome:
         )
     if isinstance(error, smtplib.SMTPResponseException):
         return Outcome(False, f"The mail server is not ready ({error.smtp_code}).", error.smtp_code)
-    if isinstance(error, smtplib.SMTPServerDisconnected):
-        return Outcome(False, "The mail server broke off.")
-    return Outcome(False, "The mail server offers no way to sign in that this service knows.")
+    return Outcome(False, "The mail server broke off.")
