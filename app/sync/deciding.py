@@ -34,9 +34,12 @@ class Decider:
     async def plan(self, page: Page) -> None:
         """Decide every record of a page and hand on what is to be written."""
         self._flight.planned(page)
-        candidates = page.given or await candidates_of(self._run, page.source.parties)
-        if page.source.refused:
-            page.decisions.extend(await self._refused(page.source.refused))
+        source = page.source
+        if self._run.keeper is None:  # nobody needs the parties any more once they are candidates
+            page.source = msgspec.structs.replace(source, parties=())
+        candidates = page.given or await candidates_of(self._run, source.parties)
+        if source.refused:
+            page.decisions.extend(await self._refused(source.refused))
         await self._go_on(page, candidates)
         self._flight.close(page)
 
