@@ -42,6 +42,11 @@ def verdict(record: Mapping[str, Any], makes_members: bool) -> Verdict:
     return Verdict(f"It is left out of {place}. {why}", "warn")
 
 
+def status_of(consent: Sequence[Mapping[str, Any]], audience_id: str) -> Mapping[str, Any] | None:
+    """The newest status of a person in an audience, from their consent, which comes newest first."""
+    return next((seen for seen in consent if seen["audience_id"] == audience_id), None)
+
+
 def fields(
     timeline: Sequence[Mapping[str, Any]], mapping: Mapping[str, Any], member: Mapping[str, Any] | None
 ) -> list[FieldView]:

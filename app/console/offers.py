@@ -44,11 +44,16 @@ class Offer(NamedTuple):
 
 
 async def offer(desk: Desk, stream: str, *, source: str = "", target: str = "", audience: str = "") -> Offer:
-    """With the fields of one X3 (`source`) and of one audience, as far as they are said and can be reached."""
+    """With the fields of one X3 (`source`) and of one audience, as far as they are said and can be reached.
+
+    Raises Refused: there is no such stream.
+    """
     catalogue, custom, (merge_fields, trouble) = await asyncio.gather(
         desk.api.get("/v1/streams"), _custom(desk, source, stream), _merge_fields(desk, target, audience)
     )
-    found = next(item for item in catalogue["items"] if item["name"] == stream)
+    found = next((item for item in catalogue["items"] if item["name"] == stream), None)
+    if found is None:
+        raise Refused(404, {"detail": "There is no such stream.", "code": "not_found"})
     sources: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for field in [*found["fields"], *custom]:
         if field["type"] != "emails":

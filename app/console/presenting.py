@@ -97,7 +97,7 @@ def number(value: float | None) -> str:
 def shown(value: Any) -> str:
     """A value of a record as people read it."""
     match value:
-        case None | "" | [] | {}:
+        case None | "" | []:
             return EMPTY
         case bool():
             return "yes" if value else "no"

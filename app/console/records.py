@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from app.console.calling import Refused
 from app.console.desk import Desk
-from app.console.explaining import fields, verdict
+from app.console.explaining import fields, status_of, verdict
 from app.console.routing import Pages
 
 pages = Pages()
@@ -81,7 +81,7 @@ async def _explained(desk: Desk, code: str, preview: Any = None, problem: Refuse
         desk.api.get("/v1/streams"),
     )
     makes_members = next(s["makes_members"] for s in streams["items"] if s["name"] == sync["stream"])
-    views = await asyncio.gather(*(_view(desk, row, mapping, makes_members, preview) for row in found))
+    views = await asyncio.gather(*(_view(desk, row, sync, mapping, makes_members, preview) for row in found))
     return await desk.page(
         "record.html",
         problem.status if problem else 200,
@@ -96,15 +96,22 @@ async def _explained(desk: Desk, code: str, preview: Any = None, problem: Refuse
 
 
 async def _view(
-    desk: Desk, row: Mapping[str, Any], mapping: Mapping[str, Any], makes_members: bool, preview: Any
+    desk: Desk,
+    row: Mapping[str, Any],
+    sync: Mapping[str, Any],
+    mapping: Mapping[str, Any],
+    makes_members: bool,
+    preview: Any,
 ) -> dict[str, Any]:
-    timeline = (await desk.api.get(f"{desk.at}/records/{row['id']}/timeline"))["items"]
+    told = await desk.api.get(f"{desk.at}/records/{row['id']}/timeline")
+    seen = await desk.api.all(f"{desk.at}/consent", email=row["email"]) if row["email"] and makes_members else []
     items = preview["items"] if preview else ()
     member = next((i["member"] for i in items if i["member"] and i["member"]["key"] == row["key"]), None)
     return {
         "record": row,
         "verdict": verdict(row, makes_members),
-        "fields": fields(timeline, mapping, member),
+        "status": status_of(seen, sync["target"]["audience_id"]),
+        "fields": fields(told["items"], mapping, member),
         "is_looked_at": member is not None,
-        "timeline": timeline[::-1],
+        "timeline": told["items"][::-1],
     }

@@ -46,7 +46,7 @@ def _form(request: Request, status: int, *, problem: str = "", said: str = "") -
 def _next(path: str) -> str:
     """A page of ours to go on with; nothing else."""
     fits = path.startswith(f"{ROOT}/") and path.isascii() and path.isprintable()
-    return path if fits and not set(path) & set("\\?#") and "//" not in path else ""
+    return path if fits and not set(path) & set("\\?#%") and "//" not in path and "/." not in path else ""
 
 
 async def sign_in(request: Request) -> Response:
