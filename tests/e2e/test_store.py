@@ -102,10 +102,15 @@ async def test_lost_answers_and_busy_hours_leave_the_same_store(world: World, fa
     assert await world.mailchimp.struck()
 
 
-async def test_the_store_is_told_that_it_is_over_when_the_run_fails(world: World) -> None:
+async def test_the_store_is_told_that_it_is_over_when_the_run_fails(make_world: MakeWorld) -> None:
+    world = await make_world(customers=60, invoices=260, seed=17, x3_settings={"page_size": 20})
     shop = await Shop(world, "x3-eur", "EUR").open()
-    await world.x3.fault("error", count=None, path="/xtrem/api", after=5, status=403, message="no more rights")
+    await world.mailchimp.fault("slow", count=None, seconds=0.3, path="/orders/")
     started = await shop.carrier.start("full")
+    while not await shop.is_syncing():
+        await asyncio.sleep(0.02)
+    await world.x3.fault("error", count=None, path="/xtrem/api", status=403, message="no more rights")
+    await world.mailchimp.no_faults()
 
     run = await shop.carrier.ended(started["id"])
 

@@ -389,8 +389,8 @@ async def test_a_store_that_was_emptied_is_mended_on_the_way(shop: Shop) -> None
     assert standing(await shop.store()).keys() == {row["number"]}
 
 
-async def test_another_company_or_currency_gets_a_sync_of_its_own(shop: Shop) -> None:
-    await shop.invoices()
+async def test_a_sync_of_another_company_takes_down_the_orders_of_the_first(shop: Shop) -> None:
+    await shop.invoices(brake={"max_inactive_percent": None})
     await shop.carry()
     await shop.api.call(
         "PATCH",
