@@ -73,6 +73,13 @@ async def erased(site: Site, email: str) -> None:
         await erase(site.resources.opener, site.tenant_id, UUID(made["id"]), settle_seconds=0)
 
 
+async def address_of(site: Site, code: str) -> str | None:
+    """What the ledger holds of one record's address."""
+    items = (await site.api.get(f"{site.tenant}/records?code={code}")).json()["items"]
+    found: str | None = items[0]["email"]
+    return found
+
+
 async def test_what_people_did_after_the_backup_counts_before_anything_is_written(
     site: Site, settings: Settings, servers: EmbeddedServers, tmp_path: Path
 ) -> None:
@@ -96,6 +103,7 @@ async def test_what_people_did_after_the_backup_counts_before_anything_is_writte
         run(program("pg_restore"), "--exit-on-error", "--no-owner", f"--dbname={restored_url}", dump)
         async with on(site, settings, restored_url) as again:
             assert await again.status(ADA) == "subscribed"  # what the backup believes
+            assert await address_of(again, "ZEVE") == EVE
             await erased(again, EVE)
             await again.customers(
                 customer("ZADA", ADA, "Ada & Sons"),
@@ -110,6 +118,7 @@ async def test_what_people_did_after_the_backup_counts_before_anything_is_writte
                 e: before[e]["writes"] for e in (ADA, NEW)
             }
             assert EVE not in after
+            assert await address_of(again, "ZEVE") is None
             assert (await again.mailchimp("GET", "consent"))["upward"] == []
             assert done["skipped_by_reason"]["opted_out"] == 2
             assert done["skipped_by_reason"]["forgotten"] == 1
