@@ -23,6 +23,7 @@ log = structlog.get_logger(__name__)
 SLOTS = 4
 HOUSE_SECONDS = 3600.0
 LONGEST_PULL_SECONDS = 3600  # a thousand members a call
+LONGEST_ERASURE_SECONDS = 900  # a slice, and a vendor that lets its last call wait
 
 
 def functions() -> list[Any]:

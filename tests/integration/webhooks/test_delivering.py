@@ -56,6 +56,26 @@ async def test_what_people_do_at_mailchimp_arrives_signed_and_takes_effect(site:
     assert (await site.api.get(f"{site.tenant}/audit/verify")).json()["ok"]
 
 
+async def test_a_records_timeline_tells_what_its_person_did(site: Site) -> None:
+    await site.customers({"code": "ZADA", "name": "Acme", "emails": [ADA], "is_active": True})
+    sync = await site.sync(new_member_status="subscribed")
+    await site.carry(sync)
+    await site.hook()
+    await site.mailchimp("POST", "unsubscribe", json={"email": ADA})
+    await site.arrived(1)
+
+    (record,) = (await site.api.get(f"{site.tenant}/records", params={"code": "ZADA"})).json()["items"]
+    timeline = (await site.api.get(f"{site.tenant}/records/{record['id']}/timeline")).json()["items"]
+
+    told = [(event["action"], event["actor"], event["decision"]) for event in timeline]
+    assert told == [
+        ("member.created", "run", "created"),
+        ("consent.noted", "webhook", None),
+        ("webhook.unsubscribe", "webhook", "applied"),
+    ]
+    assert timeline[1]["fields"] == {"status": {"before": "subscribed", "after": "unsubscribed"}}
+
+
 async def test_every_other_event_is_noted_and_changes_nothing(site: Site) -> None:
     await site.join(ADA, EVE)
     await site.mirrored()
@@ -64,7 +84,7 @@ async def test_every_other_event_is_noted_and_changes_nothing(site: Site) -> Non
     await site.mailchimp("POST", "profile", json={"email": ADA, "merge_fields": {"FNAME": "Ada"}})
     await site.mailchimp("POST", "profile", json={"email": EVE, "new_email": "eva@acme.test"})
     await site.mailchimp("POST", "event", json={"type": "campaign", "data": {"id": "c1", "status": "sent"}})
-    events = await site.arrived(3)
+    events = await site.arrived(4)
 
     assert {e["outcome"] for e in events} == {"logged"}
     assert {"profile", "upemail", "campaign"} <= {e["type"] for e in events}
