@@ -20,6 +20,11 @@ from app.domain.errors import ConnectorError
 _NO_RELAY = "This channel names no mail server, and the operator offers none (MLC_SMTP_URL)."
 
 
+def message_id(delivery_id: UUID) -> str:
+    """What a receiver knows a delivery by."""
+    return f"msg_{delivery_id.hex}"
+
+
 class Courier:
     """`relay` is the mail server of channels that have none of their own."""
 
@@ -32,11 +37,11 @@ class Courier:
         self, channel: Mapping[str, Any], secrets: Secrets, delivery_id: UUID, message: Mapping[str, Any]
     ) -> Outcome:
         """One attempt. The same delivery goes out under the same id and with the same bytes each time."""
-        message_id = f"msg_{delivery_id.hex}"
+        id_ = message_id(delivery_id)
         if channel["kind"] == "email":
-            return await self._mail(channel, secrets, message_id, message)
+            return await self._mail(channel, secrets, id_, message)
         body = msgspec.json.encode(message, order="sorted")
-        signed = headers(message_id, int(time.time()), body, secrets.signs_at(datetime.now(UTC)))
+        signed = headers(id_, int(time.time()), body, secrets.signs_at(datetime.now(UTC)))
         try:
             client = self._clients.client(tls_ca_pem=channel["settings"].get("tls_ca_pem"))
         except ConnectorError as error:
@@ -44,7 +49,7 @@ class Courier:
         return await post(client, channel["url"], body, signed)
 
     async def _mail(
-        self, channel: Mapping[str, Any], secrets: Secrets, message_id: str, message: Mapping[str, Any]
+        self, channel: Mapping[str, Any], secrets: Secrets, id_: str, message: Mapping[str, Any]
     ) -> Outcome:
         settings = channel["settings"]
         smtp = settings.get("smtp")
@@ -52,7 +57,7 @@ class Courier:
         relay = own or self.relay
         if relay is None:
             return Outcome(False, _NO_RELAY)
-        mail = letter(message_id, message, relay.sender, secrets.recipients, datetime.now(UTC))
+        mail = letter(id_, message, relay.sender, secrets.recipients, datetime.now(UTC))
         return await self._mailer.send(relay, secrets.recipients, mail)
 
     def close(self) -> None:

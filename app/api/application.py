@@ -12,6 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api import (
+    alert_channels,
+    alerts,
     api_keys,
     audiences,
     audit,
@@ -61,6 +63,8 @@ _GUARDED = (
     webhook_events.router,
     consent.router,
     erasures.router,
+    alert_channels.router,
+    alerts.router,
 )
 
 

@@ -45,7 +45,13 @@ _IF_MATCH = {
     "description": "The ETag of the version this change was made from; 412 when it is no longer the newest.",
     "schema": {"type": "string"},
 }
-_VERSIONED = ("/connections/{id}", "/connections/{id}/credential", "/mappings/{id}", "/syncs/{id}")
+_VERSIONED = (
+    "/connections/{id}",
+    "/connections/{id}/credential",
+    "/mappings/{id}",
+    "/syncs/{id}",
+    "/alert-channels/{id}",
+)
 _DESCRIPTION = """Tenants connect Sage X3 and Mailchimp; syncs carry every change between them.
 
 Authenticate with `Authorization: Bearer <key>`. Another tenant's object is answered like one that does not exist: 404.

@@ -114,7 +114,10 @@ update alert_delivery set state = case when $6::float8 is null then 'failed' els
  where {_MINE} returning true
 """
 DROP = "update alert_delivery set state = 'dropped' where tenant_id = $1 and channel_id = $2 and state = 'pending'"
-FORGET = "delete from alert_delivery where tenant_id = $1 and alert_id is null and created_at < $2"
+FORGET = """
+delete from alert_delivery d where d.tenant_id = $1 and d.alert_id is null and d.created_at < $2
+   and not exists (select from alert_delivery f where f.tenant_id = $1 and f.folded_into = d.id)
+"""
 
 
 async def told(connection: asyncpg.Connection, tenant_id: UUID | None) -> Sequence[asyncpg.Record]:
@@ -195,5 +198,5 @@ async def drop(connection: asyncpg.Connection, tenant_id: UUID, channel_id: UUID
 
 
 async def forget_old(connection: asyncpg.Connection, tenant_id: UUID, before: datetime) -> None:
-    """Retention: digests; the others go with their alerts."""
+    """Retention: digests of alerts that are gone; the others go with their alerts."""
     await connection.execute(FORGET, tenant_id, before)

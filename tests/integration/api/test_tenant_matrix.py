@@ -21,7 +21,7 @@ OPERATIONS = sorted(
 )
 READS = {"GET"}
 # What a viewer may not, and what an operator may beside reading (CONTRACT section 1).
-OPERATING = re.compile(r"/(runs|cancel|approve|replay|dismiss|pause|resume|verify|preview)$")
+OPERATING = re.compile(r"/(runs|cancel|approve|replay|dismiss|pause|resume|verify|preview|test)$")
 
 
 def least_role(method: str, path: str) -> str:
@@ -43,6 +43,7 @@ def body_for(method: str, path: str, ids: dict[str, str]) -> dict[str, Any] | No
         ("POST", "dead-letters/replay"): {"sync_id": ids["syncs"]},
         ("POST", "webhooks"): {"kind": "transactional"},
         ("PATCH", "webhooks/{wid}"): {"signing_key": "0123456789"},
+        ("POST", "alert-channels"): {"kind": "webhook", "name": "x", "url": "https://ops.acme.test/hook"},
         ("POST", "erasures"): {"email": "nobody@acme.test"},
         ("PUT", "credential"): {"client_id": "a", "client_secret": "b"},
     }
