@@ -90,6 +90,8 @@ async def _migrations(connection: asyncpg.Connection) -> Finding:
         there = await connection.fetchval("select version_num from alembic_version")
     except asyncpg.UndefinedTableError:
         there = None
+    except asyncpg.InsufficientPrivilegeError:
+        return Finding("migrations", "bad", "this role may not read alembic_version: see docs/security.md")
     if there == newest:
         return Finding("migrations", "ok", f"current ({newest})")
     return Finding("migrations", "bad", f"at {there or 'nothing'}, newest is {newest}: ml-connector migrate")
