@@ -47,7 +47,7 @@ export async function fill(form, submitter) {
   target.setAttribute("aria-busy", "true");
   if (form.dataset.wait) target.textContent = form.dataset.wait;
   try {
-    const answer = await fetch(submitter?.formAction || form.action, {
+    const answer = await fetch(submitter?.getAttribute("formaction") || form.getAttribute("action"), {
       method: "POST", body: new URLSearchParams(new FormData(form, submitter)), headers: { "X-Fragment": "1" }, signal: control.signal,
     });
     if (answer.status === 401) window.location.reload();
