@@ -186,8 +186,8 @@ async def release(
     """Give the lease back without an end: the next slice, or a later attempt after `put_off_seconds`."""
     await connection.execute(
         "update sync_run set lease_until = null, owner = null, reason = $5, reason_code = $6,"
-        " not_before = case when $4 > 0 then clock_timestamp() + make_interval(secs => $4) end,"
-        f" stalls = case when $4 > 0 then stalls else 0 end, updated_at = clock_timestamp() where {MINE}",
+        " not_before = case when $4::float8 > 0 then clock_timestamp() + make_interval(secs => $4) end,"
+        f" stalls = case when $4::float8 > 0 then stalls else 0 end, updated_at = clock_timestamp() where {MINE}",
         tenant_id,
         run_id,
         fence,

@@ -103,14 +103,18 @@ async def test_a_worker_whose_lease_was_taken_writes_nothing_more(database: Data
     assert await carry(fresh)
 
 
-async def test_a_put_off_run_waits_and_fails_after_five_attempts_without_progress(database: Database) -> None:
+@pytest.mark.parametrize("first_seconds", [15, 0.3])
+async def test_a_put_off_run_waits_and_fails_after_five_attempts_without_progress(
+    database: Database, first_seconds: float
+) -> None:
+    down = Transient("x3_down", "X3 does not answer.")
     world = await World(database).set_up()
     scenery(world)
     run_id = await world.queued("full")
     for attempt in range(1, 6):
         run = await world.claimed(run_id)
         assert run is not None, attempt
-        delay = await ending.put_off(database, world.tenant, run.row, Transient("x3_down", "X3 does not answer."))
+        delay = await ending.put_off(database, world.tenant, run.row, down, first_seconds)
         if attempt < 5:
             assert delay is not None
             assert await world.claimed(run_id) is None
