@@ -83,6 +83,7 @@ async def _up(data_dir: Path, host: str, port: int, workers: int) -> None:
         key = system.data_dir / OPERATOR_KEY_FILE
         where = f"is in {key}" if key.exists() and not Given().operator_key else "is MLC_OPERATOR_KEY"
         console.print(f"ml-connector answers at {system.api_url}", highlight=False, soft_wrap=True)
+        console.print(f"The console is at {system.api_url}/console/", highlight=False, soft_wrap=True)
         console.print(f"The operator key {where}", highlight=False, soft_wrap=True)
         console.print("Ctrl-C stops it; the data are kept.", highlight=False)
         await system.wait()

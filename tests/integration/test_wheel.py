@@ -62,3 +62,11 @@ def test_a_wheel_holds_the_sandbox_and_no_tests(unpacked_wheel: Path) -> None:
 
     assert {"app", "workers", "sandbox"} <= there
     assert not there & {"tests", "bench", "docs"}
+
+
+def test_a_wheel_holds_every_page_and_asset_of_the_console(unpacked_wheel: Path) -> None:
+    console = CHECKOUT / "app" / "console"
+    wanted = {path.relative_to(CHECKOUT) for folder in ("templates", "assets") for path in (console / folder).iterdir()}
+
+    assert len(wanted) > 40
+    assert [str(path) for path in wanted if not (unpacked_wheel / path).is_file()] == []

@@ -60,7 +60,8 @@ def show_the_way(stage: Stage, scene: Scene, folder: Path) -> None:
     tenant, sync = house.path.rpartition("/")[2], house.syncs["customers"]
     x3, mailchimp = world.vendors["x3"]["url"], world.vendors["mailchimp"]["url"]
     for sentence in (
-        f"The API answers at {world.system.api_url} (its description: /docs). Ctrl-C stops everything.",
+        f"The API answers at {world.system.api_url} (described by openapi.json). Ctrl-C stops everything.",
+        f"The console is at {world.system.api_url}/console/ and takes the operator key.",
         f"The operator key is in {world.system.data_dir / OPERATOR_KEY_FILE}; logs and data are in {folder}.",
         "Change something in Sage X3, carry it, look at Mailchimp:",
         f"""  curl {x3}/_sandbox/customers -d '{{"code": "C000100", "name": "CHANGED BY HAND"}}'""",
