@@ -22,7 +22,7 @@ from app.resources import open_resources
 from app.settings import Settings
 from tests.fixtures.database import at_database, run_on
 from tests.fixtures.settings import OPERATOR_KEY
-from tests.fixtures.site import Site, served
+from tests.fixtures.site import Site, reached, served
 from tests.integration.api.conftest import Api
 
 pytestmark = pytest.mark.integration
@@ -86,6 +86,7 @@ async def test_what_people_did_after_the_backup_counts_before_anything_is_writte
     await site.customers(customer("ZADA", ADA, "Ada"), customer("ZEVE", EVE, "Eve"))
     sync = await site.sync(new_member_status="subscribed")
     await site.carry(sync)
+    hook = str((await site.hook())["url"]).removeprefix(site.url)
     dump = str(tmp_path / "connector.dump")
     database_url = settings.database_url.get_secret_value().replace("+asyncpg", "", 1)
     run(program("pg_dump"), "--format=custom", f"--file={dump}", database_url)
@@ -100,8 +101,9 @@ async def test_what_people_did_after_the_backup_counts_before_anything_is_writte
     await run_on(servers.database_url, 'create database "mlc_restored_by_a_test"')
     restored_url = at_database(servers.database_url, "mlc_restored_by_a_test").replace("+asyncpg", "", 1)
     try:
-        run(program("pg_restore"), "--exit-on-error", "--no-owner", f"--dbname={restored_url}", dump)
+        run(program("pg_restore"), "--exit-on-error", f"--dbname={restored_url}", dump)
         async with on(site, settings, restored_url) as again:
+            assert await reached(again.url + hook) == 200
             assert await again.status(ADA) == "subscribed"  # what the backup believes
             assert await address_of(again, "ZEVE") == EVE
             await erased(again, EVE)
