@@ -6,6 +6,8 @@ import typer
 
 from app import __version__
 from app.cli import doctor, keys, openapi, processes, runs, sandbox, tenants
+from app.cli.client import close_clients
+from app.cli.config import commands as config
 from app.cli.demo.command import demo
 
 app = typer.Typer(
@@ -23,9 +25,11 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which.")] = False,
 ) -> None:
     """What every command takes."""
+    context.call_on_close(close_clients)
 
 
 app.command()(demo)
@@ -39,6 +43,7 @@ app.command(context_settings=sandbox.PASS_ON)(sandbox.sandbox)
 app.add_typer(keys.app, name="keys")
 app.add_typer(tenants.app, name="tenants")
 app.add_typer(runs.app, name="runs")
+app.add_typer(config.app, name="config")
 
 if __name__ == "__main__":
     app(prog_name="ml-connector")

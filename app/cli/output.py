@@ -24,7 +24,7 @@ def fail(sentence: str, *, code: int = FAILED) -> NoReturn:
 def show(answer: Any, *, as_json: bool, columns: Sequence[str]) -> None:
     """A list (or a page of the API) as a table with these columns, an object as its fields; or either as JSON."""
     if as_json:
-        print(json.dumps(answer, indent=2, ensure_ascii=False))  # noqa: T201  # data for a pipe, not a message
+        show_json(answer)
         return
     items = answer["items"] if isinstance(answer, Mapping) and "items" in answer else answer
     if isinstance(items, Mapping):
@@ -38,6 +38,11 @@ def show(answer: Any, *, as_json: bool, columns: Sequence[str]) -> None:
     console.print(table)
     if isinstance(answer, Mapping) and answer.get("next_cursor"):
         console.print(f"more: --cursor {answer['next_cursor']}", markup=False, highlight=False)
+
+
+def show_json(answer: Any) -> None:
+    """Data for a program, alone on standard output."""
+    print(json.dumps(answer, indent=2, ensure_ascii=False))  # noqa: T201  # data for a pipe, not a message
 
 
 def cell(value: Any) -> str:

@@ -1,0 +1,1 @@
+"""Connections, mappings and syncs of a tenant as one YAML file: written, compared, applied."""

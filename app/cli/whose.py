@@ -1,0 +1,47 @@
+"""Tenants and syncs as people name them: by slug, by name, or by id."""
+
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from app.cli.client import Client
+from app.cli.output import USAGE, fail
+
+Tenant = Annotated[
+    str | None,
+    typer.Option("--tenant", envvar="MLC_TENANT", help="Slug or id; a tenant's own key needs none."),
+]
+
+
+def tenant_path(client: Client, tenant: str | None) -> str:
+    """`/v1/tenants/{id}` of the tenant that is meant; ends the command when that cannot be told."""
+    own = None
+    if tenant is None or not _is_id(tenant):
+        own = client.get("/v1/caller")["tenant_id"]
+    if tenant is None:
+        return f"/v1/tenants/{own}" if own else fail("Whose? Give --tenant or set MLC_TENANT.", code=USAGE)
+    return f"/v1/tenants/{tenant if _is_id(tenant) else _by_slug(client, tenant, own)}"
+
+
+def _by_slug(client: Client, slug: str, own: str | None) -> str:
+    tenants = [client.get(f"/v1/tenants/{own}")] if own else client.all("/v1/tenants")
+    found = next((item["id"] for item in tenants if item["slug"] == slug), None)
+    return str(found) if found else fail(f"There is no tenant {slug!r} that this key may see.", code=USAGE)
+
+
+def sync_id(client: Client, tenant: str, sync: str) -> str:
+    """The id of a sync that is given by its name or id. `tenant` is a path."""
+    if _is_id(sync):
+        return sync
+    found = [item["id"] for item in client.all(f"{tenant}/syncs") if item["name"] == sync]
+    if len(found) != 1:
+        fail(f"There {'is no sync' if not found else f'are {len(found)} syncs'} of the name {sync!r}.", code=USAGE)
+    return str(found[0])
+
+
+def _is_id(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text.lower()
+    except ValueError:
+        return False
