@@ -76,6 +76,9 @@ env:
   {{- include "mlc.secretEnv" (dict "name" "MLC_REDIS_URL" "ref" .Values.secrets.redisUrl) | nindent 2 }}
   {{- include "mlc.secretEnv" (dict "name" "MLC_OPERATOR_KEY" "ref" .Values.secrets.operatorKey) | nindent 2 }}
   {{- include "mlc.secretEnv" (dict "name" "MLC_MASTER_KEYS" "ref" .Values.secrets.masterKeys) | nindent 2 }}
+  {{- if .Values.secrets.smtpUrl.name }}
+  {{- include "mlc.secretEnv" (dict "name" "MLC_SMTP_URL" "ref" .Values.secrets.smtpUrl) | nindent 2 }}
+  {{- end }}
   - name: MLC_METRICS_LISTEN
     value: ":{{ .Values.monitoring.port }}"
   {{- with .Values.extraEnv }}

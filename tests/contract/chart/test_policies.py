@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.contract.chart.conftest import CHART, Manifest, Rendered
+from tests.contract.chart.conftest import CHART, Manifest, Rendered, manifests, render
 
 SECRETS = {"MLC_DATABASE_URL", "MLC_REDIS_URL", "MLC_OPERATOR_KEY", "MLC_MASTER_KEYS"}
 VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
@@ -187,6 +187,18 @@ def test_the_migration_may_have_a_role_of_its_own(production: Rendered) -> None:
     (env,) = production.one("Job")["spec"]["template"]["spec"]["containers"][0]["env"]
 
     assert env["valueFrom"]["secretKeyRef"] == {"name": "connector-postgres-owner", "key": "uri"}
+
+
+def test_a_mail_server_comes_by_reference_to_those_who_send(production: Rendered) -> None:
+    values = {**production.values, "secrets": {**production.values.get("secrets", {})}}
+    values["secrets"]["smtpUrl"] = {"name": "mail", "key": "url"}
+
+    found = manifests(render(values))
+
+    for each in (each for each in found if each["kind"] in ("Deployment", "Job")):
+        (container,) = each["spec"]["template"]["spec"]["containers"]
+        given = [env["valueFrom"]["secretKeyRef"] for env in container["env"] if env["name"] == "MLC_SMTP_URL"]
+        assert given == ([] if each["kind"] == "Job" else [{"name": "mail", "key": "url"}])
 
 
 def test_whoever_scales_decides_alone(production: Rendered, keda: Rendered) -> None:

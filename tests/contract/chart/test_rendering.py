@@ -59,6 +59,7 @@ def test_names_are_unique_and_labels_say_whose_they_are(rendered: Rendered) -> N
 REFUSED: list[tuple[str, Any]] = [
     ("config.MLC_PUBLIC_URL", "connector.acme.test"),
     ("config.MLC_OPERATOR_KEY", "a secret among the values"),
+    ("config.MLC_SMTP_URL", "smtps://user:password@mail.acme.test"),
     ("config.MLC_RETENTION_DAYS", 90),
     ("config.DATABASE", "x"),
     ("secrets.databaseUrl", "postgresql://user:password@host/db"),
