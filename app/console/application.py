@@ -62,7 +62,8 @@ class Console:
         self.sessions = Sessions(resources.redis)
         self.tries = Tries(resources.redis)
         self.operator_key = resources.settings.operator_key.get_secret_value()
-        self.is_secure = resources.settings.public_url.startswith("https://")
+        self.public_url = resources.settings.public_url
+        self.is_secure = self.public_url.startswith("https://")
 
 
 class Assets(StaticFiles):

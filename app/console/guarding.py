@@ -37,13 +37,14 @@ HEADERS: Mapping[str, str] = {
 }
 
 
-def came_from_here(request: Request) -> bool:
+def came_from_here(request: Request, public_url: str) -> bool:
     """Whether a form was sent by a page of ours, as far as the browser says."""
     site = request.headers.get("sec-fetch-site")
     if site is not None and site != "same-origin":
         return False
     origin = request.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == request.headers.get("host", "")
+    ours = (request.headers.get("host", ""), urlsplit(public_url).netloc)  # a proxy may have changed the former
+    return origin is None or urlsplit(origin).netloc in ours
 
 
 def same(given: object, wanted: str) -> bool:

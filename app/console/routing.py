@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 Handler = Callable[[Desk], Awaitable[Response]]
 OpenHandler = Callable[[Request], Awaitable[Response]]
 _MOST_FIELDS = 4000
+MISTAKE = "This is a mistake on our side. Nothing is lost; whoever runs the service finds it under the number {}."
 NO_SESSIONS = "Sign-ins are kept in Valkey, which does not answer now. The API and the runs go on; try again shortly."
 
 
@@ -54,7 +55,7 @@ def framed(handler: Handler, path: str) -> OpenHandler:
             return _to_sign_in(request)
         form = await request.form(max_fields=_MOST_FIELDS) if request.method == "POST" else FormData()
         desk = Desk(request, session, _api(request, session), form)
-        if request.method == "POST" and not (came_from_here(request) and same(form.get("csrf"), session.csrf)):
+        if request.method == "POST" and not _is_ours(request, session, form):
             log.warning("console.form_refused", route=path)
             problem = {
                 "detail": "This form is no longer valid. Go back, load the page again and repeat.",
@@ -83,11 +84,20 @@ def guarded(handler: OpenHandler, path: str) -> OpenHandler:
         except (RedisError, OSError) as error:
             log.error("console.no_sessions", error=type(error).__name__)
             response = alone("Not available now", NO_SESSIONS, 503)
+        except Exception as error:  # the edge, for people: it must not be a page of JSON
+            log.exception("console.failed", error=type(error).__name__, route=path)
+            response = alone("Something went wrong", MISTAKE.format(request.state.request_id), 500)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         return response
 
     return endpoint
+
+
+def _is_ours(request: Request, session: Session, form: FormData) -> bool:
+    """Whether a form comes from a page of this session."""
+    here = came_from_here(request, request.app.state.console.public_url)
+    return here and same(form.get("csrf"), session.csrf)
 
 
 async def _session(request: Request) -> Session | None:

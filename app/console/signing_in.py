@@ -54,7 +54,9 @@ async def sign_in(request: Request) -> Response:
     console = request.app.state.console
     form = await request.form()
     visitor = request.cookies.get(VISITOR_COOKIE, "")
-    if not came_from_here(request) or not same(form.get("csrf"), visitor_token(console.operator_key, visitor)):
+    if not came_from_here(request, console.public_url) or not same(
+        form.get("csrf"), visitor_token(console.operator_key, visitor)
+    ):
         return _form(request, 403, problem="This form is no longer valid; try again.")
     who = request.client.host if request.client else ""
     if not await console.tries.allow(who):

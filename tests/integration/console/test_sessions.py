@@ -205,6 +205,18 @@ async def test_a_form_that_is_sent_twice_takes_effect_once(browser: Browser, api
     assert len((await api.get("/v1/tenants")).json()["items"]) == 1
 
 
+async def test_a_mistake_of_ours_is_a_page_with_a_number(browser: Browser, application: Any) -> None:
+    await browser.sign_in()
+    application.state.console.client = None
+
+    answer = await browser.get("/console/")
+
+    assert answer.status_code == 500
+    assert answer.headers["x-request-id"] in answer.text
+    assert answer.headers["content-security-policy"] == POLICY
+    assert "Traceback" not in answer.text
+
+
 class NoRedis:
     """It does not answer."""
 
