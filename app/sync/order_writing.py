@@ -66,8 +66,13 @@ class OrderWriter:
             needs = [line.product_id for line in ruling.order.lines] if ruling.order else []
             at_fault = next((key for key in needs if key in refused), None)
             if at_fault is not None:
-                message = f"Mailchimp refused the product {at_fault}: {refused[at_fault].message}"
-                _refuse(ruling, "product_refused", message, "product")
+                said = refused[at_fault].message
+                _refuse(
+                    ruling,
+                    RecordRejected(
+                        "product_refused", f"Mailchimp refused the product {at_fault}: {said}", field="product"
+                    ),
+                )
 
     async def _customers(self, putting: Sequence[Ruling]) -> None:
         wanted: dict[str, Wanted] = {}
@@ -79,7 +84,7 @@ class OrderWriter:
         for ruling in putting if refused else ():
             error = refused.get(ruling.buyer.code) if ruling.buyer is not None else None
             if error is not None:
-                _refuse(ruling, error.code, error.message, "customer")
+                _refuse(ruling, error)
 
     async def _send(self, parcel: Parcel, ruling: Ruling, products: dict[str, Product]) -> None:
         try:
@@ -88,7 +93,7 @@ class OrderWriter:
             if error.code in MENDABLE and ruling.order is not None:
                 await self._mend(parcel, ruling, ruling.order, products)
             else:
-                _refuse(ruling, error.code, error.message, error.field)
+                _refuse(ruling, error)
 
     async def _call(self, parcel: Parcel, ruling: Ruling) -> None:
         async with self._opened.gate:
@@ -111,7 +116,7 @@ class OrderWriter:
         try:
             await self._call(parcel, ruling)
         except RecordRejected as error:
-            _refuse(ruling, error.code, error.message, error.field)
+            _refuse(ruling, error)
 
     async def _announce(self, parcel: Parcel, rulings: Iterable[Ruling]) -> None:
         """Write down what is about to be sent, once no call of an earlier holder may still be changing it."""
@@ -140,9 +145,9 @@ class OrderWriter:
         parcel.batches.add(batch_id)
 
 
-def _refuse(ruling: Ruling, reason: str, message: str, field: str | None) -> None:
+def _refuse(ruling: Ruling, error: RecordRejected) -> None:
     print_ = attempt(ruling, ruling.buyer) if ruling.buyer is not None else ruling.fingerprint or b""
-    refuse(ruling, reason, message, field, print_)
+    refuse(ruling, error.code, error.message, error.field, print_)
 
 
 def _place(text: str) -> bytes:

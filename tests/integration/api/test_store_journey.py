@@ -371,6 +371,34 @@ async def test_a_refused_customer_parks_its_orders_until_it_is_corrected(shop: S
     assert {letter["state"] for letter in letters} == {"resolved"}
 
 
+async def test_a_refused_product_parks_the_orders_that_need_it_and_no_others(shop: Shop) -> None:
+    expected = await shop.expected()
+    product = sorted(expected.products)[0]
+    mine = {n for n, order in expected.orders.items() if product in {line[1] for line in order["lines"]}}
+    fault = {
+        "kind": "refuse",
+        "count": None,
+        "path": f"/products/{product}$",
+        "status": 400,
+        "message": "No such title.",
+    }
+    await shop.control("faults", fault)
+    await shop.invoices()
+
+    run = await shop.carry()
+
+    assert run["counts"]["rejected"] == len(mine)
+    assert standing(await shop.store()).keys() == expected.orders.keys() - mine
+    letters = (await shop.read("dead-letters?state=open&limit=200"))["items"]
+    assert {letter["code"] for letter in letters} == mine
+    assert {letter["reason"] for letter in letters} == {"product_refused"}
+    await shop.http.delete(f"{shop.vendors.mailchimp['url']}/_sandbox/faults")
+    replay = await shop.api.made(f"{shop.tenant}/dead-letters/replay", {"sync_id": shop.ids["sync"]}, 202)
+    healed = await shop.worked(replay["id"])
+    assert healed["counts"]["created"] == len(mine)
+    await shop.check(healed)
+
+
 async def test_a_store_that_was_emptied_is_mended_on_the_way(shop: Shop) -> None:
     await shop.invoices()
     await shop.carry()
