@@ -84,7 +84,9 @@ _EXAMPLE: dict[str, JsonValue] = {
 
 
 class MappingCreate(Request):
-    """A tenant's rules from X3 fields to a member."""
+    """A tenant's rules from X3 fields to a member. For `invoices` they say where the billed customer's address is found
+    and what a store's customer holds: sources are fields of `customers`, targets COMPANY, FNAME, LNAME, ADDRESS1,
+    ADDRESS2, CITY, PROVINCE, POSTCODE and COUNTRY; no tags, no language."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 

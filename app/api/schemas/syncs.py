@@ -67,7 +67,8 @@ VendorId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,50}$")]
 
 
 class TargetModel(Request):
-    """Where members go; a store in addition takes e-commerce customers or orders."""
+    """Where members go; a store in addition takes e-commerce customers (stream customers) or orders (stream invoices,
+    which needs it, and a filter that says which companies)."""
 
     audience_id: VendorId
     store_id: VendorId | None = None
