@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli import doctor, keys, openapi, processes, runs, sandbox, tenants
+from app.cli import audit, dead_letters, doctor, keys, openapi, processes, records, runs, sandbox, syncs, tenants
 from app.cli.client import close_clients
 from app.cli.config import commands as config
 from app.cli.demo.command import demo
@@ -42,7 +42,11 @@ app.command()(openapi.openapi)
 app.command(context_settings=sandbox.PASS_ON)(sandbox.sandbox)
 app.add_typer(keys.app, name="keys")
 app.add_typer(tenants.app, name="tenants")
+app.add_typer(syncs.app, name="syncs")
 app.add_typer(runs.app, name="runs")
+app.add_typer(records.app, name="records")
+app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(audit.app, name="audit")
 app.add_typer(config.app, name="config")
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 FAILED = 1
@@ -34,7 +35,7 @@ def show(answer: Any, *, as_json: bool, columns: Sequence[str]) -> None:
     for column in columns:  # ids stay whole, so that they can be copied; the rest takes more lines where it must
         table.add_column(column, no_wrap=column == "id", overflow="fold")
     for item in items:
-        table.add_row(*(cell(item.get(column)) for column in columns))
+        table.add_row(*(escape(cell(item.get(column))) for column in columns))
     console.print(table)
     if isinstance(answer, Mapping) and answer.get("next_cursor"):
         console.print(f"more: --cursor {answer['next_cursor']}", markup=False, highlight=False)
@@ -56,10 +57,20 @@ def cell(value: Any) -> str:
     return str(value)
 
 
+def field_changes(fields: Mapping[str, Any] | None) -> list[str]:
+    """Written fields as `NAME: before → after`; without the arrow when nothing was known before."""
+    return [
+        f"{name}: {cell(change['after'])}"
+        if change["before"] is None
+        else f"{name}: {cell(change['before'])} → {cell(change['after'])}"
+        for name, change in (fields or {}).items()
+    ]
+
+
 def _show_fields(item: Mapping[str, Any]) -> None:
     table = Table(show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in item.items():
-        table.add_row(name, cell(value))
+        table.add_row(name, escape(cell(value)))
     console.print(table)

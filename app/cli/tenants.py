@@ -1,14 +1,15 @@
 """`ml-connector tenants …`: a thin client of the API."""
 
 from typing import Annotated
-from uuid import UUID
 
 import typer
 
 from app.cli.client import DEFAULT_URL, AsJson, Client, Key, Url
 from app.cli.output import fail, show
+from app.cli.whose import tenant_path
 
 app = typer.Typer(no_args_is_help=True, help="Tenants and their API keys.")
+Named = Annotated[str, typer.Argument(metavar="TENANT", help="Slug or id.")]
 COLUMNS = ("id", "slug", "name", "time_zone", "created_at")
 
 
@@ -39,29 +40,31 @@ def create(
 
 
 @app.command("show")
-def show_tenant(tenant_id: UUID, url: Url = DEFAULT_URL, key: Key = None, as_json: AsJson = False) -> None:
+def show_tenant(tenant: Named, url: Url = DEFAULT_URL, key: Key = None, as_json: AsJson = False) -> None:
     """One tenant."""
-    show(Client(url, key).get(f"/v1/tenants/{tenant_id}"), as_json=as_json, columns=COLUMNS)
+    client = Client(url, key)
+    show(client.get(tenant_path(client, tenant)), as_json=as_json, columns=COLUMNS)
 
 
 @app.command()
 def delete(
-    tenant_id: UUID,
+    tenant: Named,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     url: Url = DEFAULT_URL,
     key: Key = None,
 ) -> None:
     """Destroy a tenant's data key and then everything it has here. Mailchimp and X3 are left as they are."""
     client = Client(url, key)
-    tenant = client.get(f"/v1/tenants/{tenant_id}")
-    if not yes and not typer.confirm(f"Destroy everything kept for {tenant['name']!r}? This cannot be undone."):
+    path = tenant_path(client, tenant)
+    name = client.get(path)["name"]
+    if not yes and not typer.confirm(f"Destroy everything kept for {name!r}? This cannot be undone."):
         fail("Nothing was done.")
-    client.delete(f"/v1/tenants/{tenant_id}")
+    client.delete(path)
 
 
 @app.command("add-key")
 def add_key(
-    tenant_id: UUID,
+    tenant: Named,
     name: str,
     role: Annotated[str, typer.Option(help="admin, operator or viewer")] = "operator",
     url: Url = DEFAULT_URL,
@@ -69,5 +72,6 @@ def add_key(
     as_json: AsJson = False,
 ) -> None:
     """Make an API key of a tenant; it is shown this once."""
-    answer = Client(url, key).post(f"/v1/tenants/{tenant_id}/api-keys", {"name": name, "role": role})
+    client = Client(url, key)
+    answer = client.post(f"{tenant_path(client, tenant)}/api-keys", {"name": name, "role": role})
     show(answer, as_json=as_json, columns=COLUMNS)
