@@ -190,6 +190,18 @@ def install_more(arguments: list[str]) -> int:
     return run(with_uv) and run([str(PYTHON), "-m", "pip", "install", *what])
 
 
+def docs(arguments: list[str]) -> int:
+    """The pages of docs/ as a site in build/docs; a link that leads nowhere is a failure."""
+    mkdocs = PROGRAMS / "mkdocs"
+    if not mkdocs.exists() and install_more(["docs"]) != 0:
+        return 1
+    os.environ["NO_MKDOCS_2_WARNING"] = "1"  # what its makers think of the next version
+    status = run([str(mkdocs), *(arguments or ["build", "--strict", "--quiet"])])
+    if status == 0 and not arguments:
+        say("the site is in build/docs; with search: python3 -m http.server --directory build/docs")
+    return status
+
+
 def lock(arguments: list[str]) -> int:
     """Write both locks; `--upgrade` takes the newest versions, else those in the files are kept."""
     for name, options in LOCKS.items():
@@ -234,6 +246,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "check": check,
     "bench": hand_over("python", "-m", "bench"),
     "openapi": hand_over("ml-connector", "openapi"),
+    "docs": docs,
     "lock": lock,
     "install": install_more,
 }
@@ -247,6 +260,7 @@ python3 dev.py <command> [arguments]
   check      format, lint, types, imports, openapi.json, locks: exactly what CI runs. Or only those named
   bench      the benchmark, printed as ratios
   openapi    write openapi.json
+  docs       the documentation as a site in build/docs; with arguments, those of mkdocs: python3 dev.py docs serve
   lock       write requirements.lock and constraints.txt; --upgrade takes newer versions
   install    only make .venv current; `install chart` adds what looks at Dockerfile and chart
 
