@@ -28,7 +28,8 @@ class Question:
         makes_members = self._makes_members[sync["stream"]]
         asks = record["email"] and makes_members
         consent = self._client.all(f"{at}/consent", email=record["email"]) if asks else []
-        letters = self._client.all(f"{at}/dead-letters", sync_id=sync["id"], state="open")
+        rejected = record["state"] == "rejected"
+        letters = self._client.all(f"{at}/dead-letters", sync_id=sync["id"], state="open") if rejected else []
         return {
             "sync": sync,
             "record": record,
