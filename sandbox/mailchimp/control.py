@@ -18,6 +18,7 @@ def mailchimp_control(state: MailchimpState, webhooks: WebhookDesk) -> Control:
     control, desk = Control(state.faults), _Desk(state, webhooks)
     add = control.add
     add("GET", "members", desk.members)
+    add("GET", "merge-fields", desk.merge_fields)
     for name, status, cause in (
         ("unsubscribe", "unsubscribed", "user"), ("admin-unsubscribe", "unsubscribed", "admin"),
         ("clean", "cleaned", "admin"), ("subscribe", "subscribed", "user"),
@@ -65,6 +66,11 @@ class _Desk:
         params = request.params()
         audience = self.audience(params.get("list"))
         return ndjson([self.view(audience, member) for member in audience.members.values()])
+
+    def merge_fields(self, request: Request, _body: Any) -> Answer:
+        """The type of each merge field, by tag."""
+        audience = self.audience(request.params().get("list"))
+        return json_answer(200, {tag: field.type for tag, field in audience.fields.items()})
 
     @staticmethod
     def view(audience: Audience, member: Member) -> dict[str, Any]:
