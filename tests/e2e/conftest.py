@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.plant import Plant
 from tests.e2e.sandboxes import Nursery
-from tests.e2e.world import World
+from tests.e2e.world import Carrier, World
 
 MakeWorld = Callable[..., Awaitable[World]]
 FAILED = pytest.StashKey[bool]()
@@ -43,6 +43,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
+_SHELF: dict[str, Carrier] = {}
+
+
 class Worlds:
     """The worlds of one test. Those of a module live on; the others end with the test."""
 
@@ -50,7 +53,7 @@ class Worlds:
         self._plant = plant
         self._nursery = nursery
         self.own: list[World] = []
-        self.shared: list[World] = []
+        self.shared: list[str] = []
 
     async def make(
         self, *, x3_settings: dict[str, Any] | None = None, verify_x3: bool = False, **options: Any
@@ -60,21 +63,29 @@ class Worlds:
         self.own.append(world)
         return await world.furnish(verify_x3=verify_x3, **(x3_settings or {}))
 
-    def keep(self, world: World) -> None:
-        """This world lives on for other tests of the module."""
-        self.own.remove(world)
+    async def kept(self, name: str, make: Callable[[], Awaitable[Carrier]]) -> Carrier:
+        """A sync, with its world, that all tests of a module use: made once, and anew when a test has failed on it."""
+        if name not in _SHELF:
+            _SHELF[name] = await make()
+            self.own.remove(_SHELF[name].world)
+        self.shared.append(name)
+        return _SHELF[name]
 
-    def share(self, world: World) -> None:
-        """This test uses a world that others use too."""
-        self.shared.append(world)
+    def worlds(self) -> list[World]:
+        return [*self.own, *(_SHELF[name].world for name in self.shared)]
+
+    def drop(self) -> None:
+        """The test has failed: whatever it used is of no use to others."""
+        self.own.extend(_SHELF.pop(name).world for name in self.shared)
+        self.shared.clear()
 
     async def check(self) -> None:
         """What must be true of each, whatever the test was about."""
-        for world in (*self.own, *self.shared):
+        for world in self.worlds():
             await world.check_end()
 
     async def rest(self) -> None:
-        for world in (*self.own, *self.shared):
+        for world in self.worlds():
             await world.rest()
         for world in self.own:
             world.sandbox.end()
@@ -86,8 +97,13 @@ async def worlds(plant: Plant, nursery: Nursery, request: pytest.FixtureRequest)
     worlds = Worlds(plant, nursery)
     yield worlds
     try:
-        if not request.node.stash.get(FAILED, False):
+        if request.node.stash.get(FAILED, False):
+            worlds.drop()
+        else:
             await worlds.check()
+    except BaseException:
+        worlds.drop()
+        raise
     finally:
         await worlds.rest()
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Worlds
-from tests.e2e.world import Carrier, World
+from tests.e2e.world import Carrier
 
 pytestmark = pytest.mark.e2e
 
@@ -34,22 +34,20 @@ LANES: dict[str, dict[str, Any]] = {
     "category of the customer": {"category": "KEY"},
 }
 WITHOUT_ADDRESS = {"e-mail of the contact", "personal e-mail of the person"}
-_shelf: list[tuple[World, Carrier]] = []
 
 
 @pytest.fixture
 async def customers(worlds: Worlds) -> Carrier:
     """Loaded once; each test changes a customer of its own."""
-    if not _shelf:
+
+    async def make() -> Carrier:
         world = await worlds.make()
-        parties = [_party(n, lane) for n, lane in enumerate(LANES)]
-        await world.sandbox.put(*parties)
+        await world.sandbox.put(*(_party(n, lane) for n, lane in enumerate(LANES)))
         loaded = await world.sync(mapping=MAPPING, new_member_status="subscribed")
         await loaded.run()
-        worlds.keep(world)
-        _shelf.append((world, loaded))
-    worlds.share(_shelf[0][0])
-    return _shelf[0][1]
+        return loaded
+
+    return await worlds.kept("delta", make)
 
 
 def _party(number: int, lane: str) -> dict[str, Any]:

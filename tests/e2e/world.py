@@ -234,10 +234,7 @@ class Carrier:
 
     async def rules(self) -> Rules:
         """What the oracle works from: the mapping's own JSON, the sync's, the audience's merge fields."""
-        fields = await self.world.items(
-            f"connections/{self.world.connections['mailchimp']}/audiences/{self.list_id}/merge-fields"
-        )
-        types = {field["tag"]: field["type"] for field in fields}
+        types = await self.world.mailchimp.call("GET", "merge-fields", list=self.list_id)
         return Rules(self.mapping, self.sync["inactive"], self.sync["filter"], types)
 
     async def judgement(self, before: Mapping[str, Row], again: frozenset[str] = frozenset()) -> Judgement:
