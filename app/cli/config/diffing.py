@@ -1,5 +1,6 @@
 """Two values, field by field."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ class Difference(NamedTuple):
 
 def differences(before: Any, after: Any, path: str = "") -> Iterator[Difference]:
     """Every field of two values that differs. Items of lists are told apart by their `target` or `name`."""
-    if before == after and type(before) is type(after):
+    if before == after and _json(before) == _json(after):  # to Python, 1 and true are the same
         return
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for name in dict.fromkeys((*before, *after)):
@@ -32,6 +33,10 @@ def differences(before: Any, after: Any, path: str = "") -> Iterator[Difference]
     both = [name for name in was if name in will], [name for name in will if name in was]
     if both[0] != both[1]:
         yield Difference(f"{path} (order)", ", ".join(both[0]), ", ".join(both[1]))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 def keyed(value: Any) -> dict[str, Any] | None:
