@@ -142,7 +142,8 @@ def _new_url(row: Connection, url: str) -> str:
 
 
 def _merged(row: Connection, settings: dict[str, Any]) -> dict[str, Any]:
-    together = {name: value for name, value in {**row.settings, **settings}.items() if value is not None}
+    together = {**row.settings, **settings}
+    together = {name: value for name, value in together.items() if value is not None or name not in settings}
     model = KINDS[row.system, row.kind][1]
     return _checked(model, together, "/settings").model_dump(mode="json", by_alias=True, exclude_unset=True)
 

@@ -53,13 +53,24 @@ class Connection(msgspec.Struct, frozen=True):
     def changed(self, document: Document, environment: Mapping[str, str], now: Thing) -> dict[str, Any]:
         """The body that makes it of what is there. Raises Faulty when it goes elsewhere without a credential."""
         was = now.body["settings"]
-        body: dict[str, Any] = {"settings": {**dict.fromkeys(was.keys() - self.given.keys()), **self.given}}
+        news = {name: value for name, value in self.given.items() if name not in was or was[name] != value}
+        self._check_nulls(document, news)
+        body: dict[str, Any] = {"settings": {**dict.fromkeys(was.keys() - self.given.keys()), **news}}
         if self.shape["url"] is not None:
             body["url"] = self.shape["url"]
         if _origins(self.shape["url"], self.given) != _origins(now.body["url"], was):
             why = "At a new address a connection needs its credential again"
             body["credential"] = self._secrets(document, environment, why)
         return body
+
+    def _check_nulls(self, document: Document, news: Mapping[str, Any]) -> None:
+        """To the API, null gives the default back. Raises Faulty where the default is something else."""
+        why = "Null can be given to a new connection only; to one that exists it means the default."
+        settings = child(self.pointer, "settings")
+        fields = KINDS[self.shape["system"], self.shape["kind"]][1].model_fields
+        empty = [name for name, value in news.items() if value is None and fields[name].default is not None]
+        if empty:
+            raise Faulty([document.fault(child(settings, name), why) for name in empty])
 
     def _secrets(self, document: Document, environment: Mapping[str, str], why: str) -> dict[str, Any]:
         pointer = child(self.pointer, "credential")

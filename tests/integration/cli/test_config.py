@@ -253,3 +253,31 @@ async def test_two_of_a_name_cannot_be_told_apart(shell: Shell, file: Path) -> N
     result = await shell.run("config", "diff", str(file), **ENV)
 
     assert (result.exit_code, "Two mappings have the name 'customers'" in result.stderr) == (2, True)
+
+
+async def test_a_setting_that_is_null_on_purpose_is_made_so_and_stays_so(shell: Shell, file: Path) -> None:
+    tenant = await shell.api.tenant()
+    base = "base_url: 'http://127.0.0.1:9/3.0'"
+    replace(file, (base, f"{base}, batch_operations_from: null"))
+    await shell.ok("config", "apply", str(file), "--yes", **ENV)
+    same = await shell.run("config", "diff", str(file), **ENV)
+    replace(file, (base, f"{base}, oauth_base_url: 'http://127.0.0.1:9'"))
+    await shell.ok("config", "apply", str(file), "--yes", **ENV)
+    after = await shell.run("config", "diff", str(file), **ENV)
+
+    assert (same.exit_code, same.output) == (0, "The tenant is as the file says.\n")
+    assert (after.exit_code, after.output) == (0, "The tenant is as the file says.\n")
+    (found,) = [c for c in await items(shell, tenant, "connections") if c["name"] == "Mailchimp"]
+    assert found["settings"]["batch_operations_from"] is None
+
+
+async def test_a_null_that_the_api_would_take_for_the_default_is_refused(shell: Shell, file: Path) -> None:
+    await shell.api.tenant()
+    await shell.ok("config", "apply", str(file), "--yes", **ENV)
+    base = "base_url: 'http://127.0.0.1:9/3.0'"
+    replace(file, (base, f"{base}, batch_operations_from: null"))
+
+    result = await shell.run("config", "apply", str(file), "--yes", **ENV)
+
+    assert result.exit_code == 2
+    assert f"{file}:12: connections.Mailchimp.settings.batch_operations_from: Null can be given" in result.stderr
