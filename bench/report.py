@@ -70,7 +70,8 @@ def _percent(share: float | None) -> str:
 
 def _gate(gate: Gate) -> str:
     relation = ">=" if gate.at_least else "<="
-    return f"| {gate.name} | {gate.value:.3g} | {relation} {gate.bound:g} | {'ok' if gate.holds else '**FAILED**'} |"
+    verdict = "ok" if gate.holds else "**FAILED**" if gate.required else "not met"
+    return f"| {gate.name} | {gate.value:.3g} | {relation} {gate.bound:g} | {verdict} |"
 
 
 def save(

@@ -146,7 +146,7 @@ class X3(StandIn):
         match condition:
             case {"_updateStamp": {"_gte": str(stamp), **rest}} if not rest:
                 return self.customers.since(stamp) if node == "customer" else ()
-            case {"_id": {**limits}} if limits.keys() <= {"_gt", "_lte"}:
+            case {"_id": dict(limits)} if limits.keys() <= {"_gt", "_lte"}:
                 return self.customers.between(_key(limits, "_gt"), _key(limits, "_lte"))
             case {"code": {"code": {"_in": [*codes]}}}:
                 return self.customers.named(codes)

@@ -7,7 +7,8 @@ import gc
 # glibc, malloc.h. Either of them, once set, also ends glibc's own adjusting of both.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _YOUNG = 20_000  # objects made since the last look, about 2,000 records
-_KEPT_BYTES = 32 * 1024 * 1024  # glibc's own upper limit for what is not mapped anew each time
+_MAPPED_BYTES = 32 * 1024 * 1024  # glibc's own upper limit for what is not mapped anew each time
+_KEPT_BYTES = 8 * 1024 * 1024  # a few answers
 
 
 def settle_memory() -> None:
@@ -23,5 +24,5 @@ def settle_memory() -> None:
     gc.set_threshold(_YOUNG, 5, 5)
     with contextlib.suppress(OSError, AttributeError):  # another C library: it has its own ways
         library = ctypes.CDLL(None)
-        library.mallopt(_MMAP_THRESHOLD, _KEPT_BYTES)
+        library.mallopt(_MMAP_THRESHOLD, _MAPPED_BYTES)
         library.mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)
