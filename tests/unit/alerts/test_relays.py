@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from app.alerts.relays import Relay, operators_relay
+from app.settings import Settings
 
 FROM = "alerts@acme.test"
 
@@ -46,3 +48,14 @@ def test_what_cannot_work_is_refused_without_the_password(url: str, sender: str)
     with pytest.raises(ValueError, match="MLC_SMTP_") as caught:
         operators_relay(url, sender)
     assert "geheim" not in str(caught.value)
+
+
+def test_settings_say_at_the_start_what_is_wrong_and_never_the_password() -> None:
+    needed = {"database_url": "x", "redis_url": "x", "operator_key": "k" * 24, "master_keys": "x"}
+
+    with pytest.raises(ValidationError, match="MLC_SMTP_URL must be") as caught:
+        Settings.model_validate({**needed, "smtp_url": "http://u:geheim@mail.acme.test", "smtp_from": FROM})
+    assert "geheim" not in str(caught.value)
+    good = Settings.model_validate({**needed, "smtp_url": "smtps://u:geheim@mail.acme.test", "smtp_from": FROM})
+    assert "geheim" not in repr(good)
+    assert good.mail_relay() == operators_relay("smtps://u:geheim@mail.acme.test", FROM)
