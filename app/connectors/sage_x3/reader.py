@@ -3,6 +3,7 @@
 Source: reference/sage-x3.md 3.4, 6 and 7; reference/reliability.md 6.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from datetime import UTC, datetime
 
@@ -61,6 +62,7 @@ class X3Source:
         self._pager = pager
         self._translation = translation
         self._warnings = list(dict.fromkeys(warnings))
+        self._counted: int | None = None
         self._document = PageDocument(
             page_document(root, node, translation.tree.text()), root, node, translation.shape.struct
         )
@@ -79,6 +81,12 @@ class X3Source:
         return told
 
     async def count(self) -> int | None:
+        """Asked once in a source's life: X3 counts anew each time, and it serves for progress only."""
+        if self._counted is None:
+            self._counted = await self._count()
+        return self._counted
+
+    async def _count(self) -> int | None:
         data = await self._graphql.patiently(lambda: self._graphql.ask(count_document(self._root, self._node)))
         try:
             found = data[self._root][self._node]["query"]["totalCount"]
@@ -87,8 +95,8 @@ class X3Source:
         return found if isinstance(found, int) else None
 
     async def bounds(self) -> tuple[str, str] | None:
-        ends = [await self._end(direction) for direction in (1, -1)]
-        return None if ends[0] is None or ends[1] is None else (ends[0], ends[1])
+        first, last = await asyncio.gather(self._end(1), self._end(-1))
+        return None if first is None or last is None else (first, last)
 
     async def _end(self, direction: int) -> str | None:
         order = msgspec.json.encode({"_id": direction}).decode()
