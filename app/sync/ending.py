@@ -12,7 +12,7 @@ from app.db.engine import Database
 from app.domain.errors import ConnectorError, NeedsTenant, ProtocolMismatch, Transient
 from app.sync.opened import Halted, LeaseLost
 
-PUT_OFF_TIMES = (1, 2, 4, 8, 20)  # the first wait, after so many attempts without progress; then the run fails
+PUT_OFF_TIMES = (1, 2, 4, 8)  # the first wait, after so many attempts without progress; then the run fails
 MOST_STALLS = 5
 SIDES = (("x3_", "source"), ("mailchimp_", "target"))
 
