@@ -118,8 +118,6 @@ def editing(desk: Desk, found: Mapping[str, Any]) -> dict[str, Any]:
 async def ping(desk: Desk) -> Response:
     """Asks the real system; every check and what it found."""
     checked = await desk.api.post(f"{desk.at}/connections/{desk.id()}/verify")
-    if desk.is_fragment:
-        return await desk.page("fragment_checks.html", checked=checked)
     return await show(desk, desk.id(), checked=checked)
 
 

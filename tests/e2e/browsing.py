@@ -25,7 +25,7 @@ ARGUMENTS = [
 PICTURES = os.environ.get("MLC_CONSOLE_PICTURES")
 """A folder for pictures of the pages (docs/images); none are made when it is not said."""
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-_TALLEST = 1500
+_WIDE, _TALLEST = 1040, 1000  # of a picture, in pixels
 
 
 @asynccontextmanager
@@ -111,11 +111,12 @@ class Visitor:
     async def picture(self, name: str) -> None:
         folder = Path(PICTURES or ".")
         folder.mkdir(parents=True, exist_ok=True)
+        await self.page.set_viewport_size({"width": _WIDE, "height": 700})
         await self.page.evaluate("window.scrollTo(0, 0)")
         height = await self.page.evaluate("document.documentElement.scrollHeight")
-        width = self.page.viewport_size["width"] if self.page.viewport_size else 1200
-        clip = {"x": 0, "y": 0, "width": width, "height": min(height, _TALLEST)}
+        clip = {"x": 0, "y": 0, "width": _WIDE, "height": min(height, _TALLEST)}
         await self.page.screenshot(path=folder / f"{name}.png", full_page=True, clip=clip)  # type: ignore[arg-type]  # a rectangle
+        await self.page.set_viewport_size({"width": 1200, "height": 800})
 
 
 def _told(name: str, scheme: str, violations: list[dict[str, Any]]) -> str:

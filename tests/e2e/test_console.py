@@ -164,8 +164,9 @@ async def try_it(visitor: Visitor) -> int:
     read, created = await visitor.tile("Read"), await visitor.tile("Would be added")
     assert read == CUSTOMERS
     assert created > 100
-    await visitor.page.get_by_role("row", name="Would be added").first.get_by_text("fields").click()
-    await visitor.reads("COMPANY")
+    row = visitor.page.get_by_role("row", name="Would be added").first
+    await row.get_by_text("fields").click()
+    await row.get_by_text("COMPANY").wait_for()
     await visitor.examine("guide-6-dry-run")
     await visitor.follow("Continue to the schedule")
     return created
