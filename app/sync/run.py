@@ -16,6 +16,8 @@ from app.sync.reconciling import Reconciler
 from app.sync.recovering import LeftBehind
 from app.sync.writing import Writer
 
+PAGES_AHEAD = 6  # beside those on their way to Mailchimp; each page of 500 records is about half a megabyte
+
 
 async def carry(run: OpenRun) -> bool:
     """Carry one slice of a run: every change since its lower bound, from Sage X3 into Mailchimp.
@@ -90,7 +92,7 @@ async def _note_expected(run: OpenRun) -> None:
 
 
 async def _journey(run: OpenRun, position: Position) -> bool:
-    flight = Flight(run, position, pages_at_once=2 * run.pace.senders + 4)
+    flight = Flight(run, position, pages_at_once=run.pace.senders + PAGES_AHEAD)
     left_behind = LeftBehind(run)
     if run.row["attempt"] > 1:
         await left_behind.load()
