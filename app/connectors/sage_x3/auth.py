@@ -27,7 +27,8 @@ _WORTH_ANOTHER = frozenset({"21", "50"})  # issued in the future; bad signature 
 class ConnectedApp(httpx.Auth):
     """HS256 tokens of a connected application, signed by us, kept for 80 % of their life.
 
-    When X3 says the token lies in the future or is expired, it is signed once more with X3's own clock.
+    When X3 says the token lies in the future or is expired, or does not say why it refuses it, it is signed once more
+    with X3's own clock.
     `audience` may be the empty string; None leaves the claim out.
     """
 
@@ -61,7 +62,7 @@ class ConnectedApp(httpx.Auth):
         if response.status_code != 401:
             return
         found = _TOKEN_ERROR.search((await response.aread()).decode("utf-8", "replace")[:2000])
-        if found is not None and found[1] in _WORTH_ANOTHER:
+        if found is None or found[1] in _WORTH_ANOTHER:
             self._learn_clock(response)
             self._renew_at = 0.0
             request.headers["authorization"] = f"Bearer {self._current()}"

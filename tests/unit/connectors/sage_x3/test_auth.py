@@ -74,6 +74,19 @@ async def test_a_token_that_x3_thinks_expired_is_signed_again_once() -> None:
     assert await x3.source().count() == len(x3.codes)
 
 
+async def test_a_refusal_without_a_reason_is_answered_with_a_new_token_once(x3: FakeX3, waits: list[float]) -> None:
+    x3.fault("expired_token")
+    assert await x3.source().count() == len(x3.codes)
+
+    x3.fault("expired_token", count=None)
+    with pytest.raises(NeedsTenant) as raised:
+        await x3.source().count()
+
+    assert raised.value.code == "x3_unauthorised"
+    assert x3.state.faults.active[0].struck == 2
+    assert waits == []
+
+
 @pytest.mark.parametrize(
     ("number", "changes"),
     [
