@@ -16,6 +16,7 @@ from app.sync.starting import NoSuchSync, SyncNotReady, start_run
 
 log = structlog.get_logger(__name__)
 LOCK = 7_402_118_001  # one sweeper at a time over all workers
+HOUSE_LOCK = 7_402_118_003
 MONTHS_AHEAD = 2
 
 
@@ -83,6 +84,7 @@ async def _advance(database: Database, sync: asyncpg.Record, due: datetime | Non
 async def keep_house(database: Database, retention: timedelta) -> None:
     """Make audit partitions ahead; drop change pages and settled intents that are past retention."""
     async with database.system() as connection:
+        await connection.execute("select pg_advisory_xact_lock($1)", HOUSE_LOCK)  # workers start together
         for months in range(MONTHS_AHEAD + 1):
             await connection.execute(
                 "select mlc_make_audit_month((current_date + make_interval(months => $1))::date)", months
