@@ -16,7 +16,7 @@ from app.sync.starting import NoSuchSync, SyncNotReady, start_run
 
 log = structlog.get_logger(__name__)
 LOCK = 7_402_118_001  # one sweeper at a time over all workers
-HOUSE_LOCK = 7_402_118_003
+HOUSE_LOCK = 7_402_118_004
 MONTHS_AHEAD = 2
 
 
