@@ -67,7 +67,7 @@ async def open_run(opener: Opener, pace: Pace, tenant_id: UUID, row: Mapping[str
     if not list_id:
         raise NeedsTenant("audience_missing", "This sync names no audience.")
     target = opener.audience(loaded.keys, loaded.target, list_id)
-    mapping, notes = await _fitted(loaded, target, list_id, dry=row["dry_run"])
+    mapping, notes = await _fitted(loaded, target, list_id, dry=row["dry_run"], anew=row["mode"] != "delta")
     store_customer: Build | None = None
     if sync.stream == "customers" and sync.target.get("store_id"):
         mapping, store_customer = with_store_fields(mapping)
@@ -136,7 +136,7 @@ async def load(opener: Opener, tenant_id: UUID, row: Mapping[str, Any]) -> Loade
 
 
 async def _fitted(
-    loaded: Loaded, target: MailchimpAudience, list_id: str, *, dry: bool
+    loaded: Loaded, target: MailchimpAudience, list_id: str, *, dry: bool, anew: bool
 ) -> tuple[CompiledMapping, list[str]]:
     """The mapping compiled for the audience's merge fields; missing ones are made first unless the sync forbids it."""
     inactive = parse_inactive(loaded.sync.inactive)
@@ -145,7 +145,7 @@ async def _fitted(
     )
     try:
         targets = compile_mapping(loaded.definition, inactive=inactive, filter=filter_).targets
-        fields = await _merge_fields(loaded.target.id, target, list_id)
+        fields = await _merge_fields(loaded.target.id, target, list_id, anew=anew)
         findings = check_merge_fields(targets, fields)
         if blocking := [finding.message for finding in findings if finding.blocks]:
             raise NeedsTenant("merge_field_unusable", " ".join(blocking))

@@ -9,6 +9,7 @@ import uvicorn
 from structlog.testing import capture_logs
 from typer.testing import CliRunner, Result
 
+from app.cli import output
 from app.cli.main import app
 from app.main import create_app
 from app.resources import Resources
@@ -28,6 +29,7 @@ class Shell:
     async def run(self, *words: str, typed: str | None = None, **env: str) -> Result:
         """What became of one command; the API answers meanwhile."""
         surroundings = {"MLC_URL": self.url, "MLC_KEY": OPERATOR_KEY, "COLUMNS": "200", **env}
+        output.console.width = 200  # it was made when its module was imported, by whichever test came first
         return await asyncio.to_thread(CliRunner().invoke, app, list(words), input=typed, env=surroundings)
 
     async def ok(self, *words: str, **given: Any) -> str:
