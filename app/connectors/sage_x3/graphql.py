@@ -3,9 +3,8 @@
 Source: reference/sage-x3.md 2 and 3.5.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -14,19 +13,16 @@ import msgspec
 
 from app.connectors.calls import named
 from app.connectors.pacing import Pacer
-from app.connectors.sage_x3.auth import server_time
 from app.connectors.sage_x3.documents import PageDocument, Rows, failed_query, read_data
-from app.connectors.sage_x3.failures import failure_of_status, failure_of_transport, sentence
+from app.connectors.sage_x3.failures import failure_of_status, sentence
 from app.connectors.sage_x3.patience import FOR_A_RUN, Patience
 from app.connectors.sage_x3.queries import PING_DOCUMENT
-from app.domain.errors import NeedsTenant, ProtocolMismatch, Transient
+from app.connectors.sage_x3.waiting import clock_of, within
+from app.domain.errors import NeedsTenant, Transient
 
 T = TypeVar("T")
 
 Locate = Callable[[], Awaitable[str]]
-
-# Without a Date header the clock is ours, set back by this much: as far as an unsupervised server may be off.
-_CLOCK_ALLOWANCE = timedelta(seconds=120)
 
 
 class GraphQL:
@@ -75,35 +71,19 @@ class GraphQL:
         second in which the answer was made, at most one round trip ago."""
         started = monotonic()
         response = await self._post(msgspec.json.encode({"query": PING_DOCUMENT}))
-        took = monotonic() - started
-        told = server_time(response)
-        if told is None:
-            return datetime.now(UTC) - timedelta(seconds=took) - _CLOCK_ALLOWANCE, False
-        return datetime.fromtimestamp(told, UTC) - timedelta(seconds=took + 1.0), True
+        return clock_of(response, monotonic() - started)
 
     async def _post(self, body: bytes) -> httpx.Response:
         url = await self._where()
-        async with self._pacer.slot():
-            try:
-                async with asyncio.timeout(self._timeout_seconds):
-                    response = await self._client.post(
-                        url,
-                        content=body,
-                        headers=self._headers,
-                        auth=self._auth,
-                        extensions=self._extensions,
-                        timeout=httpx.Timeout(self._timeout_seconds, connect=5.0),
-                    )
-            except TimeoutError:
-                raise Transient("x3_timeout", "Sage X3 did not answer in time.", outcome_unknown=True) from None
-            except httpx.HTTPError as error:
-                raise failure_of_transport(error) from None
-            except (httpx.InvalidURL, UnicodeError):
-                raise NeedsTenant("x3_url", "The URL of the connection is not valid.") from None
-            except ProtocolMismatch as error:
-                if error.code == "body_too_large":
-                    raise Transient("x3_volume", f"X3's answer is too large: {error.message}") from None
-                raise
+        async with self._pacer.slot(), within(self._timeout_seconds):
+            response = await self._client.post(
+                url,
+                content=body,
+                headers=self._headers,
+                auth=self._auth,
+                extensions=self._extensions,
+                timeout=httpx.Timeout(self._timeout_seconds, connect=5.0),
+            )
         self._check(response)
         return response
 

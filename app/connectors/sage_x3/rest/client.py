@@ -3,10 +3,9 @@
 Source: reference/sage-x3.md 5.1 and 5.4 (online-help.sagex3.com, "Web services: query", "read details").
 """
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from time import monotonic
 from typing import TypeVar
 from urllib.parse import quote, urlsplit
@@ -15,17 +14,16 @@ import httpx
 
 from app.connectors.calls import named
 from app.connectors.pacing import Pacer
-from app.connectors.sage_x3.auth import server_time
-from app.connectors.sage_x3.failures import QueryFailed, failure_of_status, failure_of_transport, sentence
+from app.connectors.sage_x3.failures import QueryFailed, failure_of_status, sentence
 from app.connectors.sage_x3.patience import FOR_A_RUN, Patience
 from app.connectors.sage_x3.rest.answers import ListPage, complaint, decoded, failed, read_list, read_record
 from app.connectors.sage_x3.rest.links import follow
 from app.connectors.sage_x3.rest.paths import Record
+from app.connectors.sage_x3.waiting import clock_of, within
 from app.domain.errors import ConnectorError, NeedsTenant, ProtocolMismatch, Transient
 
 T = TypeVar("T")
 
-_CLOCK_ALLOWANCE = timedelta(seconds=120)  # without a Date header, as over GraphQL
 _ENDPOINT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _LIST, _DETAILS = "/api1/{class}/$query", "/api1/{class}/$details"
 
@@ -119,29 +117,13 @@ class Api1:
         """The server's time by its answer to `url`, early rather than late, and whether the server told it."""
         started = monotonic()
         response = await self._get(url, _LIST)
-        took = monotonic() - started
-        told = server_time(response)
-        if told is None:
-            return datetime.now(UTC) - timedelta(seconds=took) - _CLOCK_ALLOWANCE, False
-        return datetime.fromtimestamp(told, UTC) - timedelta(seconds=took + 1.0), True
+        return clock_of(response, monotonic() - started)
 
     async def _get(self, url: str, route: str) -> httpx.Response:
         if not urlsplit(url).path.startswith(urlsplit(self._base).path):
             raise ProtocolMismatch("x3_link", "Only api1 may be called.")
-        async with self._pacer.slot():
-            try:
-                async with asyncio.timeout(self._timeout_seconds):
-                    response = await self._client.send(self._request(url, route), auth=self._auth)
-            except TimeoutError:
-                raise Transient("x3_timeout", "Sage X3 did not answer in time.", outcome_unknown=True) from None
-            except httpx.HTTPError as error:
-                raise failure_of_transport(error) from None
-            except (httpx.InvalidURL, UnicodeError):
-                raise NeedsTenant("x3_url", "The URL of the connection is not valid.") from None
-            except ProtocolMismatch as error:
-                if error.code == "body_too_large":
-                    raise Transient("x3_volume", f"X3's answer is too large: {error.message}") from None
-                raise
+        async with self._pacer.slot(), within(self._timeout_seconds):
+            response = await self._client.send(self._request(url, route), auth=self._auth)
         if response.status_code != 200:
             raise failure_of(response)
         return response
