@@ -88,6 +88,21 @@ async def in_flight_elsewhere(
     return unpacked(row["members"] for row in rows)
 
 
+async def conflicting(
+    connection: asyncpg.Connection,
+    tenant_id: UUID,
+    audience_id: UUID,
+    run_id: UUID,
+    fence: int,
+    settle_seconds: float,
+    members: Iterable[tuple[bytes, bytes]],
+) -> bool:
+    """Whether somebody else may still be changing one of these (hash, fingerprint) members into something else; the
+    same change may be sent again. Locks as in_flight_elsewhere()."""
+    elsewhere = await in_flight_elsewhere(connection, tenant_id, audience_id, run_id, fence, settle_seconds)
+    return any(elsewhere.get(hash_, print_) != print_ for hash_, print_ in members)
+
+
 async def left_by_earlier_holder(
     connection: asyncpg.Connection, tenant_id: UUID, run_id: UUID, fence: int
 ) -> tuple[dict[bytes, bytes], datetime | None]:

@@ -25,6 +25,30 @@ class ChangePage(SQLModel, table=True):
     created_at: datetime = instant(default_now=True)
 
 
+async def keep(
+    connection: asyncpg.Connection,
+    tenant_id: UUID,
+    run_id: UUID,
+    sync_id: UUID,
+    page: int,
+    entries: int,
+    body: bytes,
+    *,
+    once: bool = False,
+) -> None:
+    """Keep a page of `entries` sealed changes; with `once`, a page that is there already stays as it is."""
+    await connection.execute(
+        "insert into change_page (tenant_id, run_id, page, sync_id, entries, body) values ($1, $2, $3, $4, $5, $6)"
+        + (" on conflict do nothing" if once else ""),
+        tenant_id,
+        run_id,
+        page,
+        sync_id,
+        entries,
+        body,
+    )
+
+
 async def pace(
     connection: asyncpg.Connection, tenant_id: UUID, run_id: UUID, since: datetime, seconds: int
 ) -> Sequence[asyncpg.Record]:

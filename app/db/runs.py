@@ -145,6 +145,13 @@ async def beat(
     return cancel
 
 
+async def expect(connection: asyncpg.Connection, tenant_id: UUID, run_id: UUID, records: int | None) -> None:
+    """How many records the run will read, None when the source does not tell."""
+    await connection.execute(
+        "update sync_run set expected_records = $3 where tenant_id = $1 and id = $2", tenant_id, run_id, records
+    )
+
+
 async def schedule_of(
     connection: asyncpg.Connection, tenant_id: UUID, run_id: UUID
 ) -> tuple[Mapping[str, Any], str] | None:

@@ -28,7 +28,7 @@ async def check_brake(run: OpenRun) -> None:
     most_inactive = None if percent is None else max(active * percent / 100, FEW)
     if most_new is None and (most_inactive is None or active <= most_inactive):
         return
-    reader = Reader(run, Position(), run.row["lower_bound"] if run.row["mode"] == "delta" else None)
+    reader = Reader(run, Position(), run.since)
     touched = await reader.count_codes()
     if touched is not None and touched <= min(x for x in (most_new, most_inactive) if x is not None):
         return

@@ -77,12 +77,10 @@ class BulkSender:
     async def _held(self, connection: asyncpg.Connection, pairs: Sequence[tuple[bytes, bytes]]) -> bool:
         """Whether another batch of the connection is under way, or some of these members are."""
         run = self._run
-        elsewhere = await batches.in_flight_elsewhere(
-            connection, run.tenant_id, run.audience_id, run.run_id, run.fence, run.pace.settle_seconds
+        held = await batches.conflicting(
+            connection, run.tenant_id, run.audience_id, run.run_id, run.fence, run.pace.settle_seconds, pairs
         )
-        if any(elsewhere.get(hash_, print_) != print_ for hash_, print_ in pairs):
-            return True
-        return await batches.bulk_under_way(connection, run.tenant_id, run.audience_id)
+        return held or await batches.bulk_under_way(connection, run.tenant_id, run.audience_id)
 
     async def _submitted(self, id_: UUID, rows: Sequence[tuple[bytes, bytes]]) -> str:
         run = self._run

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import msgspec
 
-from app.db import audiences, audit, batches, consent, dead_letters, records, runs
+from app.db import audiences, audit, batches, changes, consent, dead_letters, records, runs
 from app.domain.drift import ORPHAN
 from app.domain.planning import NO_RUN, SEPARATOR, Action, Decision, Known, Outcome
 from app.sync.opened import LeaseLost, OpenRun
@@ -70,7 +70,7 @@ async def remember(run: OpenRun, pages: Sequence[Page], position: Position, sett
             raise LeaseLost
         counts, reasons = tally_pages(run, pages, position)
         if changed:
-            await _keep_changes(run, connection, changed, number)
+            await keep_changes(run, connection, [change_of(d, run.dry) for d in changed], number)
         if not run.dry:
             await _write(run, connection, changed, number)
             await _look_again(run, connection, changed, position)
@@ -138,35 +138,20 @@ def _recount(decisions: Iterable[Decision], run_id: UUID, counts: Counter[str], 
             reasons[decision.reason or "other"] += 1
 
 
-async def _keep_changes(run: OpenRun, connection: asyncpg.Connection, changed: Sequence[Decision], number: int) -> None:
-    body = encode([change_of(d, run.dry) for d in changed])
-    await connection.execute(
-        "insert into change_page (tenant_id, run_id, page, sync_id, entries, body) values ($1, $2, $3, $4, $5, $6)",
-        run.tenant_id,
-        run.run_id,
-        number,
-        run.sync_id,
-        len(changed),
-        run.keys.seal(body, run.run_id, f"changes/{number}"),
-    )
+async def keep_changes(
+    run: OpenRun, connection: asyncpg.Connection, made: Sequence[Change], number: int, *, once: bool = False
+) -> None:
+    """Keep what a page decided, sealed; with `once`, nothing happens when the page is there already."""
+    body = run.keys.seal(encode(made), run.run_id, f"changes/{number}")
+    await changes.keep(connection, run.tenant_id, run.run_id, run.sync_id, number, len(made), body, once=once)
 
 
 async def keep_orphans(run: OpenRun, emails: Sequence[str]) -> None:
     """Name the members no record stands for, in a change page of their own at the end of the run."""
-    changes = [Change("", "", email, "reported", ORPHAN, msgspec.Raw(b"{}"), ()) for email in emails]
-    number = run.row["pages"] + 1
-    if changes:
+    named = [Change("", "", email, "reported", ORPHAN, msgspec.Raw(b"{}"), ()) for email in emails]
+    if named:
         async with run.database.transaction(run.tenant_id) as connection:
-            await connection.execute(
-                "insert into change_page (tenant_id, run_id, page, sync_id, entries, body)"
-                " values ($1, $2, $3, $4, $5, $6) on conflict do nothing",
-                run.tenant_id,
-                run.run_id,
-                number,
-                run.sync_id,
-                len(changes),
-                run.keys.seal(encode(changes), run.run_id, f"changes/{number}"),
-            )
+            await keep_changes(run, connection, named, run.row["pages"] + 1, once=True)
 
 
 def change_of(decision: Decision, dry: bool) -> Change:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
@@ -82,6 +83,12 @@ class OpenRun:
     @property
     def dry(self) -> bool:
         return bool(self.row["dry_run"])
+
+    @property
+    def since(self) -> datetime | None:
+        """Where a delta begins; None when everything is read."""
+        since: datetime | None = self.row["lower_bound"]
+        return since if self.row["mode"] == "delta" else None
 
     @property
     def slice_is_over(self) -> bool:

@@ -12,7 +12,7 @@ from app.db import audiences, audit, batches, dead_letters, orders, records, run
 from app.domain.commerce import Order
 from app.domain.order_planning import Ruling, Step
 from app.domain.planning import Outcome
-from app.sync.ledger import ACTOR, Change, count
+from app.sync.ledger import ACTOR, Change, count, keep_changes
 from app.sync.opened import LeaseLost, OpenRun
 from app.sync.order_deciding import Parcel
 from app.sync.order_opened import OpenOrders
@@ -39,7 +39,7 @@ async def remember(opened: OpenOrders, parcels: Sequence[Parcel]) -> None:
         if not await runs.lock(connection, run.tenant_id, run.run_id, run.fence):
             raise LeaseLost
         if changed:
-            await _keep_changes(run, connection, changed, number)
+            await keep_changes(run, connection, [_change(ruling, run.dry) for ruling in changed], number)
         if not run.dry:
             await _write(run, connection, changed, number)
             await _beside(run, connection, parcels, changed)
@@ -66,19 +66,6 @@ def tally(rulings: Iterable[Ruling]) -> tuple[Counter[str], Counter[str]]:
         if ruling.outcome is Outcome.SKIPPED:
             reasons[ruling.reason or "other"] += 1
     return counts, reasons
-
-
-async def _keep_changes(run: OpenRun, connection: asyncpg.Connection, changed: Sequence[Ruling], number: int) -> None:
-    body = b"[" + b",".join([encode(_change(ruling, run.dry)) for ruling in changed]) + b"]"
-    await connection.execute(
-        "insert into change_page (tenant_id, run_id, page, sync_id, entries, body) values ($1, $2, $3, $4, $5, $6)",
-        run.tenant_id,
-        run.run_id,
-        number,
-        run.sync_id,
-        len(changed),
-        run.keys.seal(body, run.run_id, f"changes/{number}"),
-    )
 
 
 def _change(ruling: Ruling, dry: bool) -> Change:

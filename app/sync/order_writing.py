@@ -124,10 +124,9 @@ class OrderWriter:
         pairs = [(_place(ruling.number), ruling.fingerprint or _place(ruling.step)) for ruling in rulings]
         while True:
             async with run.database.transaction(run.tenant_id) as connection:
-                elsewhere = await batches.in_flight_elsewhere(
-                    connection, run.tenant_id, store, run.run_id, run.fence, run.pace.settle_seconds
-                )
-                if all(elsewhere.get(place, print_) == print_ for place, print_ in pairs):
+                if not await batches.conflicting(
+                    connection, run.tenant_id, store, run.run_id, run.fence, run.pace.settle_seconds, pairs
+                ):
                     made = await batches.announce(
                         connection,
                         run.tenant_id,

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
-from datetime import datetime
 
+from app.db import runs
 from app.domain.invoice import Kind
 from app.sync.order_deciding import OrderDecider, Parcel, parcel_of
 from app.sync.order_ledger import remember
@@ -50,7 +50,7 @@ async def _phases(opened: OpenOrders) -> bool:
         if asked_for is not None:
             run.row = {**run.row, "codes": sorted({*asked_for, *position.also})}
         if not position.lanes:
-            position.lanes = await Reader(run, position, _since(opened)).lanes()
+            position.lanes = await Reader(run, position, run.since).lanes()
         if not await _journey(opened):
             return False
     return True
@@ -83,24 +83,13 @@ def _begin_round(position: OrderPosition, number: int, codes: Sequence[str]) -> 
     position.round, position.again, position.phase, position.lanes = number, list(codes), None, []
 
 
-def _since(opened: OpenOrders) -> datetime | None:
-    row = opened.run.row
-    since: datetime | None = row["lower_bound"]
-    return since if row["mode"] == "delta" else None
-
-
 async def _note_expected(opened: OpenOrders) -> None:
     """How many documents there are, once, when all of them are read."""
     run = opened.run
     if opened.is_backfill and run.row["expected_records"] is None:
         expected = await opened.documents.count()
         async with run.database.transaction(run.tenant_id) as connection:
-            await connection.execute(
-                "update sync_run set expected_records = $3 where tenant_id = $1 and id = $2",
-                run.tenant_id,
-                run.run_id,
-                expected,
-            )
+            await runs.expect(connection, run.tenant_id, run.run_id, expected)
 
 
 async def _journey(opened: OpenOrders) -> bool:
@@ -115,7 +104,7 @@ async def _journey(opened: OpenOrders) -> bool:
 
 async def _read_and_carry(opened: OpenOrders, way: "Way") -> None:
     run = opened.run
-    reader = Reader(run, opened.position, _since(opened))
+    reader = Reader(run, opened.position, run.since)
     decider, writer = OrderDecider(opened), OrderWriter(opened)
 
     async def carry(parcel: Parcel) -> None:

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Coroutine
-from datetime import datetime
 from typing import Any
 
+from app.db import runs
 from app.sync.deciding import Decider
 from app.sync.flight import Flight
 from app.sync.ledger import keep_orphans, remember
@@ -69,26 +69,16 @@ async def _position(run: OpenRun) -> Position:
     if run.position is not None:
         return run.position
     position = Position()
-    position.lanes = await Reader(run, position, _since(run)).lanes()
+    position.lanes = await Reader(run, position, run.since).lanes()
     await _note_expected(run)
     return position
 
 
-def _since(run: OpenRun) -> datetime | None:
-    since: datetime | None = run.row["lower_bound"]
-    return since if run.row["mode"] == "delta" else None
-
-
 async def _note_expected(run: OpenRun) -> None:
-    if run.row["codes"] is None and _since(run) is None:
+    if run.row["codes"] is None and run.since is None:
         count = await run.source.count()
         async with run.database.transaction(run.tenant_id) as connection:
-            await connection.execute(
-                "update sync_run set expected_records = $3 where tenant_id = $1 and id = $2",
-                run.tenant_id,
-                run.run_id,
-                count,
-            )
+            await runs.expect(connection, run.tenant_id, run.run_id, count)
 
 
 async def _journey(run: OpenRun, position: Position) -> bool:
@@ -111,7 +101,7 @@ async def _journey(run: OpenRun, position: Position) -> bool:
 
 
 async def _read_and_decide(run: OpenRun, flight: Flight, left_behind: LeftBehind) -> None:
-    reader = Reader(run, flight.position, _since(run))
+    reader = Reader(run, flight.position, run.since)
     async with asyncio.TaskGroup() as late:
         decider = Decider(flight, Mirror(run), left_behind, late)
         async for page in reader.pages():

@@ -153,15 +153,9 @@ class Writer:
         if kind != "update":
             return False
         run = self._run
-        elsewhere = await batches.in_flight_elsewhere(
-            connection,
-            run.tenant_id,
-            run.audience_id,
-            run.run_id,
-            run.fence,
-            run.pace.settle_seconds,
+        return await batches.conflicting(
+            connection, run.tenant_id, run.audience_id, run.run_id, run.fence, run.pace.settle_seconds, pairs
         )
-        return any(elsewhere.get(hash_, print_) != print_ for hash_, print_ in pairs)
 
 
 def _target(decision: Decision) -> bytes:
