@@ -5,7 +5,7 @@ from uuid import UUID
 
 import typer
 
-from app.cli.client import DEFAULT_URL, AsJson, Client, Key, Url
+from app.cli.client import DEFAULT_URL, AsJson, Client, Cursor, Key, Limit, Url
 from app.cli.output import FAILED, console, fail, show, show_json
 from app.cli.whose import Tenant, tenant_path
 
@@ -21,8 +21,8 @@ def list_events(
     action: Annotated[str | None, typer.Option(help="Such as sync.changed.")] = None,
     since: Annotated[str | None, typer.Option(help="An instant such as 2026-01-31T08:00:00Z.")] = None,
     until: Annotated[str | None, typer.Option(help="An instant; it does not count in.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
-    cursor: Annotated[str | None, typer.Option(help="Where the last page ended.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
     url: Url = DEFAULT_URL,
     key: Key = None,
     as_json: AsJson = False,

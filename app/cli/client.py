@@ -21,6 +21,8 @@ Key = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="The API's own answer, for programs.")]
+Limit = Annotated[int, typer.Option(min=1, max=200)]
+Cursor = Annotated[str | None, typer.Option(help="Where the last page ended.")]
 DEFAULT_URL = "http://127.0.0.1:8080"
 _opened: list[httpx.Client] = []
 

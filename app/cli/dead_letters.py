@@ -5,10 +5,10 @@ from uuid import UUID
 
 import typer
 
-from app.cli.client import DEFAULT_URL, AsJson, Client, Key, Url
+from app.cli.client import DEFAULT_URL, AsJson, Client, Cursor, Key, Limit, Url
 from app.cli.output import USAGE, fail, show
 from app.cli.runs import Wait, finish
-from app.cli.whose import Tenant, sync_id, tenant_path
+from app.cli.whose import OfSync, Tenant, sync_id, tenant_path
 
 app = typer.Typer(no_args_is_help=True, help="Records that could not be carried.")
 COLUMNS = ("id", "code", "reason", "message", "field", "state", "attempts", "created_at")
@@ -17,11 +17,11 @@ COLUMNS = ("id", "code", "reason", "message", "field", "state", "attempts", "cre
 @app.command("list")
 def list_dead_letters(
     tenant: Tenant = None,
-    sync: Annotated[str | None, typer.Option(help="Of this sync only; its name or id.")] = None,
+    sync: OfSync = None,
     reason: Annotated[str | None, typer.Option(help="For this reason only.")] = None,
     state: Annotated[str | None, typer.Option(help="open, resolved, superseded or dismissed")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
-    cursor: Annotated[str | None, typer.Option(help="Where the last page ended.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
     url: Url = DEFAULT_URL,
     key: Key = None,
     as_json: AsJson = False,

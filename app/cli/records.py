@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.client import DEFAULT_URL, AsJson, Client, Key, Url
+from app.cli.client import DEFAULT_URL, AsJson, Client, Cursor, Key, Limit, Url
 from app.cli.explaining import Question
 from app.cli.output import console, fail, field_changes, show, show_json
 from app.cli.whose import Tenant, sync_id, tenant_path
@@ -24,8 +24,8 @@ def list_records(
     code: Annotated[str | None, typer.Option(help="Of this X3 code only.")] = None,
     email: Annotated[str | None, typer.Option(help="Of this address only.")] = None,
     state: Annotated[str | None, typer.Option(help="synced, skipped or rejected")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
-    cursor: Annotated[str | None, typer.Option(help="Where the last page ended.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
     url: Url = DEFAULT_URL,
     key: Key = None,
     as_json: AsJson = False,

@@ -7,9 +7,9 @@ from uuid import UUID
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from app.cli.client import DEFAULT_URL, AsJson, Client, Key, Url
+from app.cli.client import DEFAULT_URL, AsJson, Client, Cursor, Key, Limit, Url
 from app.cli.output import FAILED, console, errors, field_changes, show
-from app.cli.whose import Tenant, sync_id, tenant_path
+from app.cli.whose import OfSync, Tenant, sync_id, tenant_path
 
 app = typer.Typer(no_args_is_help=True, help="Runs of a tenant's syncs.")
 COLUMNS = ("id", "sync_id", "mode", "state", "counts", "queued_at", "reason")
@@ -23,10 +23,10 @@ Wait = Annotated[bool, typer.Option("--wait", "--follow", help="Show its progres
 @app.command("list")
 def list_runs(
     tenant: Tenant = None,
-    sync: Annotated[str | None, typer.Option(help="Of this sync only; its name or id.")] = None,
+    sync: OfSync = None,
     state: Annotated[str | None, typer.Option(help="In this state only.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=200)] = 20,
-    cursor: Annotated[str | None, typer.Option(help="Where the last page ended.")] = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
     url: Url = DEFAULT_URL,
     key: Key = None,
     as_json: AsJson = False,
@@ -98,8 +98,8 @@ def approve(
 def changes(
     run_id: UUID,
     tenant: Tenant = None,
-    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
-    cursor: Annotated[str | None, typer.Option(help="Where the last page ended.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
     url: Url = DEFAULT_URL,
     key: Key = None,
     as_json: AsJson = False,

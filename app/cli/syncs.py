@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.client import DEFAULT_URL, AsJson, Client, Key, Url
+from app.cli.client import DEFAULT_URL, AsJson, Client, Cursor, Key, Limit, Url
 from app.cli.output import show
 from app.cli.whose import Tenant, sync_id, tenant_path
 
@@ -16,8 +16,8 @@ Named = Annotated[str, typer.Argument(metavar="SYNC", help="Name or id.")]
 @app.command("list")
 def list_syncs(
     tenant: Tenant = None,
-    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
-    cursor: Annotated[str | None, typer.Option(help="Where the last page ended.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
     url: Url = DEFAULT_URL,
     key: Key = None,
     as_json: AsJson = False,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.client import DEFAULT_URL, AsJson, Client, Key, Url
+from app.cli.client import DEFAULT_URL, AsJson, Client, Cursor, Key, Limit, Url
 from app.cli.output import fail, show
 from app.cli.whose import tenant_path
 
@@ -18,8 +18,8 @@ def list_tenants(
     url: Url = DEFAULT_URL,
     key: Key = None,
     as_json: AsJson = False,
-    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
-    cursor: Annotated[str | None, typer.Option(help="Where the last page ended.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> None:
     """Every tenant, newest first."""
     show(Client(url, key).get("/v1/tenants", limit=limit, cursor=cursor), as_json=as_json, columns=COLUMNS)

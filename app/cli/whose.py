@@ -13,6 +13,8 @@ Tenant = Annotated[
     typer.Option("--tenant", envvar="MLC_TENANT", help="Slug or id; a tenant's own key needs none."),
 ]
 
+OfSync = Annotated[str | None, typer.Option(help="Of this sync only; its name or id.")]
+
 
 def tenant_path(client: Client, tenant: str | None) -> str:
     """`/v1/tenants/{id}` of the tenant that is meant; ends the command when that cannot be told."""
