@@ -126,8 +126,13 @@ def run(argv: list[str], *, quiet: bool = False) -> int:
 
 
 def environment() -> dict[str, str]:
-    """Ours; uv trusts the certificates pip trusts, and has a cache where no home can be written."""
+    """Ours; uv trusts the certificates pip trusts, and has a cache where no home can be written.
+
+    Compiled modules are kept whatever the shell wants: the tests start hundreds of processes, and compiling takes each
+    of them longer than everything else until it is up.
+    """
     ours = {**os.environ, "PATH": f"{PROGRAMS}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+    ours.pop("PYTHONDONTWRITEBYTECODE", None)
     ours.setdefault("UV_SYSTEM_CERTS", "1")
     home = os.environ.get("HOME", "")
     if "UV_CACHE_DIR" not in ours and "XDG_CACHE_HOME" not in ours and not (home and os.access(home, os.W_OK)):
