@@ -11,6 +11,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from app.console import (
+    alert_channels,
+    alerts,
     audit,
     connections,
     consent,
@@ -48,6 +50,8 @@ _NOUNS = (
     dead_letters.pages,
     consent.pages,
     webhooks.pages,
+    alerts.pages,
+    alert_channels.pages,
     audit.pages,
     keys.pages,
 )

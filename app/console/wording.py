@@ -38,6 +38,21 @@ EVENT_STATES = {
     "processed": ("Processed", "good"),
     "failed": ("Failed", "bad"),
 }
+CHANNEL_KINDS = {"webhook": "Webhook", "email": "E-mail"}
+CHANNEL_STATES = {
+    "untried": ("Not tried yet", "quiet"),
+    "ok": ("Works", "good"),
+    "failing": ("Last message failed", "bad"),
+    "gone": ("Switched off: receiver gone", "bad"),
+}
+ALERT_STATES = {"open": ("Open", "bad"), "resolved": ("Over", "good")}
+DELIVERY_STATES = {
+    "pending": ("Waiting", "busy"),
+    "delivered": ("Delivered", "good"),
+    "failed": ("Given up", "bad"),
+    "dropped": ("Dropped", "quiet"),
+}
+PHASES = {"opened": "told that it began", "resolved": "told that it is over"}
 STATUSES = {
     "subscribed": ("Subscribed", "good"),
     "transactional": ("Non-subscribed (transactional)", "quiet"),

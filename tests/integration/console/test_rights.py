@@ -83,6 +83,7 @@ READABLE = (
     "/connections",
     "/mappings",
     "/webhooks",
+    "/alerts",
     "/audit",
 )
 
