@@ -13,7 +13,7 @@ from app.connections.vault import TenantKeys, Vault
 from app.connectors.mailchimp.accounts import MailchimpAccount
 from app.connectors.mailchimp.audiences import MailchimpAudience
 from app.connectors.mailchimp.batches import Batches
-from app.connectors.mailchimp.bulk_updates import BulkUpdates
+from app.connectors.mailchimp.bulk import BatchDesk, Bulk, member_updates
 from app.connectors.mailchimp.client import MailchimpClient
 from app.connectors.mailchimp.opening import open_client
 from app.connectors.mailchimp.stores import MailchimpStore
@@ -28,6 +28,8 @@ from app.connectors.sage_x3.settings import read_settings
 from app.connectors.sage_x3.verify import verify as verify_sage_x3
 from app.db.connections import Connection
 from app.db.engine import Database
+from app.domain.audience import MirrorRow
+from app.domain.commerce import Cancellation, Order
 from app.domain.errors import NeedsTenant
 from app.domain.invoice import InvoiceSelection
 from app.domain.party import Selection
@@ -142,10 +144,23 @@ class Opener:
         """
         return MailchimpAudience(self._client(keys, connection, interactive=interactive), list_id)
 
-    def bulk_updates(self, keys: TenantKeys, connection: Connection, list_id: str) -> BulkUpdates:
-        """Batches of operations on one audience; makes no call. Raises as audience() does."""
-        batches = Batches(self._client(keys, connection, interactive=False), self.outbound.client())
-        return BulkUpdates(batches, list_id, oauth=connection.kind == "oauth")
+    def bulk_updates(
+        self, keys: TenantKeys, connection: Connection, list_id: str
+    ) -> Bulk[tuple[bytes, bytes], MirrorRow]:
+        """Changes of members of one audience in batches of operations; makes no call. Raises as audience() does."""
+        return member_updates(self._batches(keys, connection), list_id, oauth=connection.kind == "oauth")
+
+    def bulk_orders(self, keys: TenantKeys, connection: Connection, store_id: str) -> Bulk[Order | Cancellation, str]:
+        """Orders of one store in batches of operations; makes no call. Raises as audience() does."""
+        store = self.store(keys, connection, store_id)
+        return store.bulk(self._batches(keys, connection), oauth=connection.kind == "oauth")
+
+    def batch_desk(self, keys: TenantKeys, connection: Connection) -> BatchDesk:
+        """The batches of operations of an account; makes no call. Raises as audience() does."""
+        return BatchDesk(self._batches(keys, connection))
+
+    def _batches(self, keys: TenantKeys, connection: Connection) -> Batches:
+        return Batches(self._client(keys, connection, interactive=False), self.outbound.client())
 
     def store(
         self, keys: TenantKeys, connection: Connection, store_id: str, *, interactive: bool = False

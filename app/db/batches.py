@@ -12,9 +12,10 @@ from app.db.base import Row, instant
 
 
 class Batch(Row, table=True):
-    """`members` are what is in flight: per member 16 bytes of hash and 16 of fingerprint, joined. A row stays
-    `sending` until every page it carries is remembered; after a crash its members are of unknown outcome until the
-    settle time has passed."""
+    """`members` are what is in flight: per member (or order) 16 bytes of hash and 16 of fingerprint, joined;
+    `audience_id` is the audience, or the store, that they are of. A row stays `sending` until every page it carries is
+    remembered, one of operations until Mailchimp has finished it; after a crash its members are of unknown outcome
+    until the settle time has passed."""
 
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "run_id"], ["sync_run.tenant_id", "sync_run.id"], ondelete="CASCADE"),
@@ -144,40 +145,36 @@ async def announce_bulk(
     batch_id: UUID,
     run_id: UUID,
     fence: int,
-    audience_id: UUID,
+    target: UUID,
+    connection_id: UUID,
     members: bytes,
 ) -> bool:
-    """As announce(), for a batch of operations on the audience's connection."""
+    """As announce(), for a batch of operations by way of a connection; `target` is an audience or a store."""
     made = await connection.fetchval(
         "insert into batch (tenant_id, id, run_id, fence, audience_id, kind, state, members, connection_id)"
-        " select $1, $2, $3, $4, $5, 'bulk', 'sending', $6, connection_id from audience"
-        " where tenant_id = $1 and id = $5"
-        " and exists (select from sync_run where tenant_id = $1 and id = $3 and fence = $4 and state = 'running')"
+        " select $1, $2, $3, $4, $5, 'bulk', 'sending', $6, $7"
+        " where exists (select from sync_run where tenant_id = $1 and id = $3 and fence = $4 and state = 'running')"
         " returning true",
         tenant_id,
         batch_id,
         run_id,
         fence,
-        audience_id,
+        target,
         members,
+        connection_id,
     )
     return bool(made)
 
 
-async def bulk_under_way(connection: asyncpg.Connection, tenant_id: UUID, audience_id: UUID) -> bool:
-    """Whether the audience's connection has a batch of operations under way. Locks the connection's row for this
-    transaction, so two announcements never overlook each other."""
-    await connection.execute(
-        "select pg_advisory_xact_lock(hashtextextended(connection_id::text, 1)) from audience"
-        " where tenant_id = $1 and id = $2",
-        tenant_id,
-        audience_id,
-    )
+async def bulk_under_way(connection: asyncpg.Connection, tenant_id: UUID, connection_id: UUID) -> bool:
+    """Whether a Mailchimp connection has a batch of operations under way. Locks it for this transaction, so two
+    announcements never overlook each other."""
+    await connection.execute("select pg_advisory_xact_lock(hashtextextended($1, 1))", str(connection_id))
     found = await connection.fetchval(
-        "select exists (select from batch b join audience a on a.tenant_id = $1 and a.id = $2"
-        " and a.connection_id = b.connection_id where b.tenant_id = $1 and b.kind = 'bulk' and b.state = 'sending')",
+        "select exists (select from batch"
+        " where tenant_id = $1 and connection_id = $2 and kind = 'bulk' and state = 'sending')",
         tenant_id,
-        audience_id,
+        connection_id,
     )
     return bool(found)
 
@@ -198,16 +195,16 @@ async def sent_at(connection: asyncpg.Connection, tenant_id: UUID, batch_id: UUI
 
 
 async def bulk_left_behind(
-    connection: asyncpg.Connection, tenant_id: UUID, audience_id: UUID, run_id: UUID, fence: int
+    connection: asyncpg.Connection, tenant_id: UUID, connection_id: UUID, run_id: UUID, fence: int
 ) -> Sequence[asyncpg.Record]:
-    """Batches of operations on this audience whose holder no longer works on them: id, vendor_id, members, sent_at."""
+    """Batches of operations of a connection whose holder no longer works on them: id, vendor_id, members, sent_at."""
     rows: Sequence[asyncpg.Record] = await connection.fetch(
         "select b.id, b.vendor_id, b.members, b.sent_at from batch b"
-        " where b.tenant_id = $1 and b.audience_id = $2 and b.kind = 'bulk' and b.state = 'sending'"
+        " where b.tenant_id = $1 and b.connection_id = $2 and b.kind = 'bulk' and b.state = 'sending'"
         " and (b.run_id <> $3 or b.fence <> $4) and not exists (select from sync_run r where r.tenant_id = $1"
         "  and r.id = b.run_id and r.fence = b.fence and r.state = 'running' and r.lease_until > clock_timestamp())",
         tenant_id,
-        audience_id,
+        connection_id,
         run_id,
         fence,
     )
@@ -215,11 +212,12 @@ async def bulk_left_behind(
 
 
 async def close_bulk(connection: asyncpg.Connection, tenant_id: UUID, batch_id: UUID, *, finished: bool) -> None:
-    """Nothing of it is to come any more; a stopped one counts as single changes that may still arrive."""
+    """Nothing of it is to come any more; a stopped one counts as single changes that may still arrive. Whoever closes
+    it first decides."""
     await connection.execute(
         "update batch set state = case when $3 then 'done' else state end, kind = case when $3 then kind else 'update'"
         " end, sent_at = case when $3 then sent_at else clock_timestamp() end, done_at = clock_timestamp()"
-        " where tenant_id = $1 and id = $2",
+        " where tenant_id = $1 and id = $2 and kind = 'bulk' and state = 'sending'",
         tenant_id,
         batch_id,
         finished,

@@ -5,8 +5,6 @@ from datetime import datetime
 
 import msgspec
 
-from app.domain.errors import ConnectorError
-
 
 class NewMember(msgspec.Struct, frozen=True, gc=False):
     """A row for the insert-only call. `fragment` is what payloads.encode_fragment() made, without the braces."""
@@ -42,10 +40,6 @@ class MirrorRow(msgspec.Struct, frozen=True, gc=False):
     email: str = ""
     merge_fields: Mapping[str, object] = {}
     tags: tuple[str, ...] = ()
-
-
-BulkAnswered = MirrorRow | ConnectorError
-"""What one operation of a batch was answered: the member, or the error a direct call would have raised."""
 
 
 class UpdatedRow(MirrorRow, frozen=True, gc=False):

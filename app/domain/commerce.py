@@ -80,6 +80,13 @@ class Order(msgspec.Struct, frozen=True, gc=False):
     shipping_address: PostalAddress | None = None
 
 
+class Cancellation(msgspec.Struct, frozen=True, gc=False):
+    """An order is cancelled and worth nothing any more; `at` is aware."""
+
+    id: str
+    at: datetime
+
+
 class StoredOrder(msgspec.Struct, frozen=True, gc=False):
     """What a store says of an order."""
 

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Collection, Iterable
-from uuid import UUID
 
 from app.domain.planning import Action, Decision, Owner
+from app.sync.announced import Announced
 from app.sync.opened import OpenRun
 from app.sync.outbox import BatchSize, Outbox, Row
 from app.sync.pages import InOrder, Page, Position
@@ -29,7 +29,7 @@ class Flight:
         self._held: dict[bytes, tuple[Page, ...]] = {}  # by address, in the order of planning
         self._planned = 0
         self._released: set[bytes] = set()
-        self._carries: dict[UUID, set[Page]] = {}
+        self.announced = Announced()
 
     def planned(self, page: Page) -> None:
         """This page takes its place behind all pages planned before."""
@@ -69,23 +69,6 @@ class Flight:
         page.open -= count
         if page.open == 0:
             self.order.kick()
-
-    def announced(self, batch_id: UUID, pages: Iterable[Page]) -> None:
-        """A batch carries rows of these pages."""
-        carried = self._carries[batch_id] = set(pages)
-        for page in carried:
-            page.batches.add(batch_id)
-
-    def settled_by(self, pages: Iterable[Page]) -> list[UUID]:
-        """Batches all of whose pages are remembered once these are."""
-        settled = []
-        for page in pages:
-            for batch_id in page.batches:
-                self._carries[batch_id].discard(page)
-                if not self._carries[batch_id]:
-                    settled.append(batch_id)
-                    del self._carries[batch_id]
-        return settled
 
     def landed(self, page: Page) -> None:
         """A page has been remembered."""

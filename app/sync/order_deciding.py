@@ -1,10 +1,10 @@
 """From a page of documents to rulings: what is remembered, what was taken back, who is billed."""
 
+import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from uuid import UUID
 
 from app.connectors.mailchimp.commerce_payloads import customer_body
 from app.db import orders
@@ -29,8 +29,21 @@ class Parcel:
     taken: list[orders.Taken] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     also: list[str] = field(default_factory=list)  # invoices to look at because of what these credit memos do
-    batches: set[UUID] = field(default_factory=set)
     drifted: Counter[str] = field(default_factory=Counter)  # what a reconcile run found different in the store
+    sent: asyncio.Event = field(default_factory=asyncio.Event)  # nothing of it is on its way to the store
+    _open: int = 0
+
+    def open(self, count: int) -> None:
+        """So many orders are about to be sent."""
+        self._open = count
+        if not count:
+            self.sent.set()
+
+    def close(self) -> None:
+        """One of them has been answered."""
+        self._open -= 1
+        if not self._open:
+            self.sent.set()
 
 
 def parcel_of(page: Page) -> Parcel:

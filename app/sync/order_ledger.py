@@ -28,8 +28,11 @@ NEW_MEMBER = "transactional"  # what Mailchimp makes of an address it learns fro
 encode = msgspec.json.Encoder().encode  # decimals as strings
 
 
-async def remember(opened: OpenOrders, parcels: Sequence[Parcel]) -> None:
-    """Commit completed pages of one phase. Raises LeaseLost, and commits nothing, when the run is no longer ours."""
+async def remember(opened: OpenOrders, parcels: Sequence[Parcel], settled: Sequence[UUID]) -> None:
+    """Commit completed pages of one phase; `settled` are intents that are carried out with them.
+
+    Raises LeaseLost, and commits nothing, when the run is no longer ours.
+    """
     run, position = opened.run, opened.position
     rulings = [ruling for parcel in parcels for ruling in parcel.rulings]
     changed = [ruling for ruling in rulings if ruling.remember or ruling.writes]
@@ -43,6 +46,7 @@ async def remember(opened: OpenOrders, parcels: Sequence[Parcel]) -> None:
         if not run.dry:
             await _write(run, connection, changed, number)
             await _beside(run, connection, parcels, changed)
+            await batches.settle(connection, run.tenant_id, settled)
         if opened.reconciler is not None:
             await opened.reconciler.saw(connection, parcels)
         position.also += sorted({also for parcel in parcels for also in parcel.also} - set(position.also))
@@ -119,7 +123,7 @@ async def _write(run: OpenRun, connection: asyncpg.Connection, changed: Sequence
 async def _beside(
     run: OpenRun, connection: asyncpg.Connection, parcels: Sequence[Parcel], changed: Sequence[Ruling]
 ) -> None:
-    """Credit memos, who waits for what, members that Mailchimp made of new customers, and settled intents."""
+    """Credit memos, who waits for what, and members that Mailchimp made of new customers."""
     tenant, sync = run.tenant_id, run.sync_id
     taken = [each for parcel in parcels for each in parcel.taken]
     await orders.keep_credits(connection, tenant, sync, taken, [key for parcel in parcels for key in parcel.dropped])
@@ -136,7 +140,6 @@ async def _beside(
         causes="store_customer",
         run_id=run.run_id,
     )
-    await batches.settle(connection, tenant, [batch for parcel in parcels for batch in parcel.batches])
 
 
 def _new_member(ruling: Ruling) -> bytes | None:

@@ -14,7 +14,7 @@ from app.domain.order_mapping import CompiledOrders
 from app.domain.ordering import NOTHING_BACK, Credit, Rules
 from app.sync.mirror import Mirror
 from app.sync.opened import OpenRun
-from app.sync.order_ports import Documents, Shop
+from app.sync.order_ports import BulkOrders, Documents, Shop
 from app.sync.pages import Position
 from app.sync.ports import Source
 from app.sync.store_shelf import Shelf
@@ -47,6 +47,8 @@ class OpenOrders:
     store_row: UUID
     position: OrderPosition
     reconciler: "OrderReconciler | None" = None
+    bulk: BulkOrders | None = None
+    bulk_from: int = 0  # orders waiting; from so many on a batch of operations is made
     mirror: Mirror = field(init=False)
     gate: asyncio.Semaphore = field(init=False)  # calls at Mailchimp at once
     shelf: Shelf = field(init=False)

@@ -74,6 +74,9 @@ async def open_orders(
         store_row=store_row,
         position=position,
     )
+    bulk_from = loaded.target.settings.get("batch_orders_from")
+    if bulk_from is not None and not opened.run.dry:
+        opened.bulk, opened.bulk_from = opener.bulk_orders(loaded.keys, loaded.target, store_id), int(bulk_from)
     opened.run.source = Phase(opened, position.phase or "others", Touched(opened))
     if row["mode"] == "reconcile" and row["codes"] is None:
         opened.reconciler = OrderReconciler(opened.run, shop)

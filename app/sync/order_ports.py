@@ -4,9 +4,13 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from app.domain.commerce import Order, Product, StoreCustomer, StoredOrder
+from app.domain.commerce import Cancellation, Order, Product, StoreCustomer, StoredOrder
 from app.domain.invoice import InvoicePage, Kind
 from app.domain.party import Changes
+from app.sync.ports import Bulk
+
+BulkOrders = Bulk[Order | Cancellation, str]
+"""What put_order() and cancel_order() do, in batches; the answer is the order's id."""
 
 
 class Documents(Protocol):

@@ -17,7 +17,7 @@ from app.sync.reading import Reader
 from app.sync.run import Helpers
 
 PHASES: tuple[Kind, ...] = ("credits", "others")
-PAGES_AT_ONCE = 4  # pages being written; with those being read they are all that memory holds
+DOCUMENTS_AT_ONCE = 400  # being written; with those being read they are all that memory holds
 
 
 async def carry_orders(opened: OpenOrders) -> bool:
@@ -64,18 +64,21 @@ async def _find_deleted(opened: OpenOrders, reconciler: OrderReconciler) -> bool
     if not await _phases(opened):
         return False
     if position.round == 1:
-        originals: set[str] = set()
-        writer = OrderWriter(opened)
-        for parcel in await reconciler.deleted():
-            if not opened.run.dry:
-                await writer.carry(parcel)
-            await remember(opened, [parcel])
-            originals.update(parcel.also)
-        _begin_round(position, 2, sorted(originals))
+        _begin_round(position, 2, await _take_down(opened, await reconciler.deleted()))
         if not await _phases(opened):
             return False
     await reconciler.forget()
     return True
+
+
+async def _take_down(opened: OpenOrders, parcels: Sequence[Parcel]) -> Sequence[str]:
+    """Write and remember pages of documents that X3 has deleted; the invoices to look at because of them."""
+    async with Helpers() as helpers:
+        writer = OrderWriter(opened, helpers)
+        for parcel in parcels:
+            await helpers.watch(writer.carry(parcel))
+            await remember(opened, [parcel], writer.announced.settled_by([parcel.page]))
+    return sorted({number for parcel in parcels for number in parcel.also})
 
 
 def _begin_round(position: OrderPosition, number: int, codes: Sequence[str]) -> None:
@@ -94,53 +97,63 @@ async def _note_expected(opened: OpenOrders) -> None:
 
 async def _journey(opened: OpenOrders) -> bool:
     """One phase: its pages through the readers, the writers and the ledger."""
-    way = Way()
+    beside = 0 if opened.bulk is None else opened.bulk_from + opened.bulk.largest  # what waits for a batch, and one
+    way = Way(DOCUMENTS_AT_ONCE + beside)
     async with Helpers() as helpers:
-        helpers.start(_remember(opened, way))
-        await helpers.watch(_read_and_carry(opened, way))
+        writer = OrderWriter(opened, helpers)
+        helpers.start(_remember(opened, way, writer))
+        await helpers.watch(_read_and_carry(opened, way, writer))
         await helpers.watch(way.landed())
     return all(lane.done for lane in opened.position.lanes)
 
 
-async def _read_and_carry(opened: OpenOrders, way: "Way") -> None:
+async def _read_and_carry(opened: OpenOrders, way: "Way", writer: OrderWriter) -> None:
     run = opened.run
     reader = Reader(run, opened.position, run.since)
-    decider, writer = OrderDecider(opened), OrderWriter(opened)
+    decider = OrderDecider(opened)
 
     async def carry(parcel: Parcel) -> None:
         await decider.plan(parcel)
-        if not run.dry:
-            await writer.carry(parcel)
+        await writer.carry(parcel)
         way.finished(parcel)
 
     async with aclosing(reader.pages()) as source, asyncio.TaskGroup() as pages:
         async for page in source:
-            await way.slots.acquire()
+            await way.room()
             run.stopping = run.stopping or run.cancelled or run.slice_is_over
             pages.create_task(carry(way.enter(parcel_of(page))))
 
 
-async def _remember(opened: OpenOrders, way: "Way") -> None:
+async def _remember(opened: OpenOrders, way: "Way", writer: OrderWriter) -> None:
     """Commit completed pages in lane order; one writer, so the position never runs ahead."""
     while True:
         parcels = way.ready()
         if parcels:
-            await remember(opened, parcels)
+            await remember(opened, parcels, writer.announced.settled_by(parcel.page for parcel in parcels))
             way.remembered(parcels)
         else:
             await way.order.wait()
 
 
 class Way:
-    """Pages between reading and remembering."""
+    """Pages between reading and remembering, of at most so many documents (or one page)."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
         self.order = InOrder()
-        self.slots = asyncio.Semaphore(PAGES_AT_ONCE)
+        self._most = most
+        self._documents = 0
+        self._landed = asyncio.Event()
         self._parcels: dict[int, Parcel] = {}
+
+    async def room(self) -> None:
+        """Until another page may set out."""
+        while self._documents >= self._most:
+            self._landed.clear()
+            await self._landed.wait()
 
     def enter(self, parcel: Parcel) -> Parcel:
         self._parcels[id(parcel.page)] = parcel
+        self._documents += len(parcel.invoices)
         self.order.add(parcel.page)
         return parcel
 
@@ -156,8 +169,9 @@ class Way:
         self.order.remove([parcel.page for parcel in parcels])
         for parcel in parcels:
             del self._parcels[id(parcel.page)]
+            self._documents -= len(parcel.invoices)
             parcel.page.remembered.set()
-            self.slots.release()
+        self._landed.set()
 
     async def landed(self) -> None:
         """Until every page that was read is remembered."""

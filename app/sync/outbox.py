@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from typing import TypeVar
 
 from app.domain.planning import Decision
 from app.sync.pages import Page
@@ -13,6 +14,16 @@ LINGER_SECONDS = 0.15
 CALM_SECONDS = 20.0  # a call should stay well under Mailchimp's 120 s
 
 Row = tuple[Page, Decision]
+T = TypeVar("T")
+
+
+async def some_of(queue: asyncio.Queue[T], takers: int, most: int) -> list[T]:
+    """The next of a queue and at most its fair share of the others; waits for the first."""
+    some = [await queue.get()]
+    share = min(queue.qsize() // takers, most)
+    while len(some) < share and not queue.empty():
+        some.append(queue.get_nowait())
+    return some
 
 
 class BatchSize:

@@ -2,15 +2,18 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 from uuid import UUID
 
-from app.domain.audience import BulkAnswered as BulkAnswered
 from app.domain.audience import Inserted as Inserted
 from app.domain.audience import MirrorRow as MirrorRow
 from app.domain.audience import NewMember as NewMember
 from app.domain.audience import RowError as RowError
+from app.domain.errors import ConnectorError
 from app.domain.party import Changes, SourcePage
+
+RowT_contra = TypeVar("RowT_contra", contravariant=True)
+AnsweredT_co = TypeVar("AnsweredT_co", covariant=True)
 
 
 class Source(Protocol):
@@ -101,27 +104,41 @@ class Target(Protocol):
         ...
 
 
-class BulkUpdater(Protocol):
-    """Changes of many known members of one audience, carried out by Mailchimp one batch at a time."""
-
-    largest: int
-
-    async def submit(self, id_: UUID, rows: Sequence[tuple[bytes, bytes]]) -> str:
-        """Hand over (hash, fragment) changes under our id; answers Mailchimp's. Raises Transient, outcome_unknown."""
-        ...
-
-    async def answers(self, vendor_id: str, rows: Sequence[bytes], *, seconds: float) -> dict[int, BulkAnswered]:
-        """Wait until it is finished; per place the member or the error. Absent places are of unknown outcome."""
-        ...
+class BatchDesk(Protocol):
+    """The batches of one account, whatever is in them."""
 
     async def find(self, id_: UUID, since: datetime, operations: int) -> str | None:
         """Mailchimp's id of the batch submitted under ours; Transient while one that may be it is being worked on."""
         ...
 
     async def over(self, vendor_id: str) -> bool:
-        """Whether it changes nothing any more."""
+        """Whether it was carried out to its end, so that it changes nothing any more."""
         ...
 
     async def cancel(self, vendor_id: str) -> None:
-        """Stop it; what was carried out stays."""
+        """Stop it; what was carried out stays. One that is gone counts as stopped."""
         ...
+
+
+class Bulk(BatchDesk, Protocol[RowT_contra, AnsweredT_co]):
+    """Many changes of one kind, one call each, carried out by Mailchimp one batch at a time."""
+
+    @property
+    def largest(self) -> int:
+        """The most rows of one batch."""
+        ...
+
+    async def submit(self, id_: UUID, rows: Sequence[RowT_contra]) -> str:
+        """Hand these over under our id; answers Mailchimp's. Raises Transient, outcome_unknown."""
+        ...
+
+    async def answers(
+        self, vendor_id: str, rows: Sequence[RowT_contra], *, seconds: float
+    ) -> Mapping[int, AnsweredT_co | ConnectorError]:
+        """Wait until it is finished; per place what was answered, or the error a direct call would have raised. Absent
+        places are of unknown outcome."""
+        ...
+
+
+BulkUpdater = Bulk[tuple[bytes, bytes], MirrorRow]
+"""Changes of known members of one audience; a row is (hash, fragment)."""

@@ -120,7 +120,7 @@ async def _remember(run: OpenRun, flight: Flight) -> None:
             if run.keeper is not None:
                 pages = pages[:1]
                 await run.keeper.keep(pages[0])
-            await remember(run, pages, flight.position, flight.settled_by(pages))
+            await remember(run, pages, flight.position, flight.announced.settled_by(pages))
             flight.order.remove(pages)
             for page in pages:
                 flight.landed(page)

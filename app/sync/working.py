@@ -173,7 +173,7 @@ async def _members_carried(watch: "Watch", loaded: Loaded) -> tuple[OpenRun, boo
     shop = watch.shop
     run = watch.run = await open_run(shop.opener, shop.pace, watch.tenant_id, watch.row, loaded)
     run.observer = shop.observer
-    await settle_left_behind(run)
+    await settle_left_behind(run, shop.opener.batch_desk(loaded.keys, loaded.target))
     await check_brake(run)
     return run, await carry(run)
 
@@ -184,6 +184,7 @@ async def _orders_carried(watch: "Watch", loaded: Loaded) -> tuple[OpenRun, bool
     opened = await open_orders(shop.opener, shop.pace, watch.tenant_id, watch.row, loaded)
     run = watch.run = opened.run
     run.observer = shop.observer
+    await settle_left_behind(run, shop.opener.batch_desk(loaded.keys, loaded.target))
     await check_order_brake(opened)
     return run, await carry_orders(opened)
 

@@ -10,11 +10,11 @@ import asyncpg
 from app.db import batches
 from app.domain.errors import RecordRejected, Transient
 from app.domain.planning import Action, Decision, Outcome, born
-from app.sync.bulking import BulkSender
+from app.sync.bulk_members import MemberBulkSender
 from app.sync.changing import Changer, new_fragment
 from app.sync.flight import Flight
 from app.sync.opened import LeaseLost
-from app.sync.outbox import Row
+from app.sync.outbox import Row, some_of
 from app.sync.ports import NewMember, RowError
 from app.sync.recovering import LeftBehind
 from app.sync.refusing import refuse
@@ -39,7 +39,7 @@ class Writer:
     async def carry_bulk(self) -> None:
         """The one sender of batches of operations, if this run has any; runs until cancelled."""
         if self._run.bulk is not None:
-            await BulkSender(self._flight, self._changer, self._run.bulk).carry()
+            await MemberBulkSender(self._flight, self._changer, self._run.bulk, self._run.bulk_from).carry()
 
     async def insert_batches(self) -> None:
         """One sender of new members; runs until cancelled."""
@@ -49,13 +49,8 @@ class Writer:
 
     async def carry_changes(self) -> None:
         """One sender of single changes; runs until cancelled."""
-        queue = self._flight.changes
         while True:
-            rows = [await queue.get()]
-            share = queue.qsize() // self._run.pace.senders
-            while len(rows) < min(share, TOGETHER) and not queue.empty():
-                rows.append(queue.get_nowait())
-            await self._change(rows)
+            await self._change(await some_of(self._flight.changes, self._run.pace.senders, TOGETHER))
 
     async def _insert(self, rows: Sequence[Row]) -> None:
         await self._announce("insert", rows)
@@ -147,7 +142,7 @@ class Writer:
             await asyncio.sleep(CONFLICT_POLL_SECONDS)
         if not made:
             raise LeaseLost
-        self._flight.announced(batch_id, {page for page, _ in rows})
+        self._flight.announced.note(batch_id, {page for page, _ in rows})
 
     async def _busy(self, connection: asyncpg.Connection, kind: str, pairs: Sequence[tuple[bytes, bytes]]) -> bool:
         if kind != "update":

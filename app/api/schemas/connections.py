@@ -90,12 +90,14 @@ class SageX3Settings(Request):
 
 
 class MailchimpSettings(Request):
-    """Other addresses than Mailchimp's own, for tests and proxies; and from how many waiting updates on they go as a
-    batch of operations (null never), which Mailchimp works off slowly but beside everything else."""
+    """Other addresses than Mailchimp's own, for tests and proxies; and from how many waiting updates of members, or
+    orders, on they go as a batch of operations (null never), which Mailchimp works off slowly but beside everything
+    else."""
 
     base_url: Url | None = None
     oauth_base_url: Url | None = None
     batch_operations_from: int | None = Field(default=1000, ge=10, le=100_000)
+    batch_orders_from: int | None = Field(default=None, ge=10, le=5000)
 
 
 class ClientCredential(Request):

@@ -7,6 +7,7 @@ import gzip
 import io
 import tarfile
 import zlib
+from collections.abc import Callable, Iterator
 
 import httpx
 import msgspec
@@ -15,6 +16,7 @@ from app.connectors.mailchimp.failures import failure_of_answer
 from app.domain.errors import ConnectorError, ProtocolMismatch, Transient
 
 _MOST_BYTES = 256 * 1024 * 1024  # unpacked; a thousand whole members are about 4 MB
+_CHUNK_BYTES = 64 * 1024
 
 
 class OperationResult(msgspec.Struct, frozen=True):
@@ -40,16 +42,18 @@ class OperationResult(msgspec.Struct, frozen=True):
 _results = msgspec.json.Decoder(list[OperationResult])
 
 
-def read_archive(content: bytes) -> list[OperationResult]:
-    """Every result in every file of an archive.
+def read_archive(content: bytes, take: Callable[[OperationResult], None]) -> None:
+    """Hand every result in every file of an archive to `take`, one after the other: one file is unpacked at a time.
 
     Raises:
-        Transient: the archive is damaged; fetch it again.
+        Transient: the archive is damaged; fetch it again. Some results may have been handed over already.
         ProtocolMismatch: it unpacks to more than any batch of ours, or holds something else.
     """
     try:
-        with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
-            return _read(archive)
+        with gzip.open(io.BytesIO(content)) as unpacked, tarfile.open(fileobj=unpacked, mode="r|") as archive:
+            for result in _results_of(archive):
+                take(result)
+            _reach_end(unpacked)
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, msgspec.DecodeError) as error:
         if isinstance(error, msgspec.ValidationError):
             raise ProtocolMismatch("mailchimp_archive_shape", "The results of a batch have an unknown shape.") from None
@@ -57,8 +61,7 @@ def read_archive(content: bytes) -> list[OperationResult]:
         raise Transient("mailchimp_archive_damaged", "The results of a batch arrived damaged.", detail) from None
 
 
-def _read(archive: tarfile.TarFile) -> list[OperationResult]:
-    results: list[OperationResult] = []
+def _results_of(archive: tarfile.TarFile) -> Iterator[OperationResult]:
     left = _MOST_BYTES
     for entry in archive:
         left -= entry.size
@@ -66,5 +69,10 @@ def _read(archive: tarfile.TarFile) -> list[OperationResult]:
             raise ProtocolMismatch("mailchimp_archive_size", "The results of a batch are larger than any of ours.")
         file = archive.extractfile(entry) if entry.isfile() else None
         if file is not None and entry.size:
-            results += _results.decode(file.read())
-    return results
+            yield from _results.decode(file.read())
+
+
+def _reach_end(unpacked: gzip.GzipFile) -> None:
+    """Read what is left, so that a checksum that does not fit is noticed."""
+    while unpacked.read(_CHUNK_BYTES):
+        pass

@@ -21,7 +21,7 @@ from app.connectors.mailchimp.client import Answer, MailchimpClient, user_agent
 from app.connectors.mailchimp.failures import failure_of_transport
 from app.connectors.mailchimp.routes import VENDOR
 from app.connectors.retrying import retried
-from app.domain.errors import ProtocolMismatch, Transient
+from app.domain.errors import ProtocolMismatch, RecordRejected, Transient
 
 MAX_OPERATIONS = 1000
 _POLL_FIRST_SECONDS, _POLL_MOST_SECONDS = 5.0, 60.0
@@ -30,6 +30,7 @@ _ARCHIVE_BYTES = 64 * 1024 * 1024
 _ARCHIVE_TIMEOUT = httpx.Timeout(120.0, connect=10.0)
 
 Sleep = Callable[[float], Any]
+Take = Callable[[OperationResult], None]
 
 
 class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -113,24 +114,33 @@ class Batches:
             await self._sleep(pause)
             pause = min(_POLL_MOST_SECONDS, pause * 2)
 
-    async def results(self, batch_id: str) -> list[OperationResult]:
-        """What became of each operation of a finished batch; ids that are missing are of unknown outcome.
+    async def results(self, batch_id: str, take: Take) -> None:
+        """Hand over what became of each operation of a finished batch; ids that never come are of unknown outcome.
 
-        The archive lies elsewhere behind a URL that expires; it is asked for anew when it has.
+        The archive lies elsewhere behind a URL that expires; it is asked for anew when it has, and when what came is
+        damaged: then results that were handed over come again. `take` is called in another thread.
         """
+        damaged: Transient | None = None
         for _ in range(_FRESH_URLS):
             batch = await self.status(batch_id)
             if not batch.finished or not batch.response_body_url:
                 raise Transient("mailchimp_batch_running", "Mailchimp is still working on a batch.", batch.status)
             url = batch.response_body_url
             content = await retried(lambda url=url: self._archive(url))  # type: ignore[misc]  # bound per round
-            if content is not None:
-                return await asyncio.to_thread(read_archive, content)
-        raise Transient("mailchimp_archive_gone", "The results of a batch could not be fetched.")
+            try:
+                if content is not None:
+                    return await asyncio.to_thread(read_archive, content, take)
+            except Transient as error:
+                damaged = error
+        raise damaged or Transient("mailchimp_archive_gone", "The results of a batch could not be fetched.")
 
     async def cancel(self, batch_id: str) -> None:
-        """Stop it and drop its results; what was run stays."""
-        await self._client.do("DELETE", f"/batches/{batch_id}")
+        """Stop it and drop its results; what was run stays. One that is gone counts as stopped."""
+        try:
+            await self._client.do("DELETE", f"/batches/{batch_id}")
+        except RecordRejected as error:
+            if error.code != "not_found":
+                raise
 
     async def _archive(self, url: str) -> bytes | None:
         """The archive's bytes, None when the URL has expired. No credential of Mailchimp goes there."""

@@ -13,10 +13,12 @@ from urllib.parse import quote
 import msgspec
 
 from app.connectors.mailchimp import commerce_payloads as payloads
+from app.connectors.mailchimp.batches import Batches
+from app.connectors.mailchimp.bulk import Bulk, Call
 from app.connectors.mailchimp.client import Answer, MailchimpClient
 from app.connectors.mailchimp.errors import MemberRefused
 from app.connectors.mailchimp.shapes import Store
-from app.domain.commerce import Order, Product, StoreCustomer, StoredOrder
+from app.domain.commerce import Cancellation, Order, Product, StoreCustomer, StoredOrder
 from app.domain.errors import NeedsTenant, RecordRejected
 
 _PAGE_ROWS = 1000
@@ -40,6 +42,7 @@ _store = Answer(Store)
 _orders = Answer(_OrdersPage)
 _customers = Answer(_CustomersPage)
 _done = Answer(_Done)
+_order_done = msgspec.json.Decoder(_Done)
 
 
 class MailchimpStore:
@@ -110,7 +113,8 @@ class MailchimpStore:
         Raises:
             MemberRefused: `product_missing` when a product or variant is not in the store yet.
         """
-        await self._put(self._order(order.id), payloads.order_body(order))
+        call = self._call_of(order)
+        await self._put(call.path, call.body)
 
     async def refund(self, order_id: str) -> bool:
         """Mark an order as refunded; False when the store does not have it."""
@@ -126,12 +130,16 @@ class MailchimpStore:
     async def cancel_order(self, order_id: str, at: datetime) -> None:
         """Cancel an order and take its worth away, for lists and sums add up what orders are worth; an absent one
         counts as done."""
-        body = payloads.cancellation_body(at)
+        call = self._call_of(Cancellation(order_id, at))
         try:
-            await self._client.send("PATCH", self._order(order_id), _done, body=body)
+            await self._client.send(call.method, call.path, _done, body=call.body)
         except RecordRejected as error:
             if error.code != "not_found":
                 raise
+
+    def bulk(self, batches: Batches, *, oauth: bool = False) -> Bulk[Order | Cancellation, str]:
+        """What put_order() and cancel_order() do, many in one batch; the answer is the order's id."""
+        return Bulk(batches, self._call_of, lambda text: _order_done.decode(text).id, oauth=oauth)
 
     async def remove_customer(self, customer_id: str) -> None:
         """Delete a customer; an absent one counts as done."""
@@ -171,6 +179,11 @@ class MailchimpStore:
         except RecordRejected as error:
             if error.code != "not_found":
                 raise
+
+    def _call_of(self, change: Order | Cancellation) -> Call:
+        if isinstance(change, Order):
+            return Call("PUT", self._order(change.id), payloads.order_body(change))
+        return Call("PATCH", self._order(change.id), payloads.cancellation_body(change.at))
 
     def _customer(self, customer_id: str) -> str:
         return f"{self._root}/customers/{quote(customer_id, safe='')}"

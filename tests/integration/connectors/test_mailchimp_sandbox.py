@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from app.connectors.mailchimp.accounts import MailchimpAccount
+from app.connectors.mailchimp.archives import OperationResult
 from app.connectors.mailchimp.audiences import MailchimpAudience
 from app.connectors.mailchimp.batches import Batches, Operation
 from app.connectors.mailchimp.client import MailchimpClient
@@ -209,7 +210,8 @@ async def test_a_batch_tells_of_each_operation(
     batches = Batches(client, outbound, sleep=brief)
     batch = await batches.submit(operations)
     await batches.wait(batch.id, seconds=600)
-    results = {result.operation_id: result for result in await batches.results(batch.id)}
+    results: dict[str, OperationResult] = {}
+    await batches.results(batch.id, lambda result: results.update({result.operation_id: result}))
     assert results["ada@acme.test"].ok
     failure = results["bob@acme.test"].failure(paths["bob@acme.test"])
     assert failure is not None

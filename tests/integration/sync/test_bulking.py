@@ -11,7 +11,7 @@ from app.db.engine import Database
 from app.domain.errors import ConnectorError, RecordRejected, Transient
 from app.sync.bulking import settle_left_behind
 from app.sync.opened import OpenRun
-from app.sync.ports import BulkAnswered, RowError
+from app.sync.ports import MirrorRow, RowError
 from tests.fakes import FakeMailchimp, Row, World, counts
 
 pytestmark = pytest.mark.integration
@@ -39,8 +39,10 @@ class FakeBulk:
             raise Transient("mailchimp_no_answer", "No answer came.", outcome_unknown=True)
         return vendor_id
 
-    async def answers(self, vendor_id: str, rows: Sequence[bytes], *, seconds: float) -> dict[int, BulkAnswered]:
-        found: dict[int, BulkAnswered] = {}
+    async def answers(
+        self, vendor_id: str, rows: Sequence[tuple[bytes, bytes]], *, seconds: float
+    ) -> dict[int, MirrorRow | ConnectorError]:
+        found: dict[int, MirrorRow | ConnectorError] = {}
         for place, (hash_, fragment) in enumerate(self.taken[vendor_id][1]):
             if hash_ in self.unanswered:
                 continue
@@ -147,7 +149,14 @@ async def left_behind(world: World, vendor_id: str | None) -> tuple[OpenRun, UUI
     pairs = [(world.mailchimp.hash("c1@acme.test"), bytes(16))]
     async with world.database.transaction(world.tenant) as c:
         assert await batches.announce_bulk(
-            c, world.tenant, batch_id, gone.run_id, gone.fence, gone.audience_id, batches.packed(pairs)
+            c,
+            world.tenant,
+            batch_id,
+            gone.run_id,
+            gone.fence,
+            gone.audience_id,
+            gone.sync["target_connection_id"],
+            batches.packed(pairs),
         )
         if vendor_id is not None:
             await batches.note_vendor_id(c, world.tenant, batch_id, vendor_id)
@@ -164,7 +173,7 @@ async def test_a_batch_left_behind_is_stopped_and_its_members_are_left_alone(
 ) -> None:
     run, batch_id = await left_behind(world, vendor_id)
 
-    await settle_left_behind(run)
+    await settle_left_behind(run, bulk_of(world))
 
     assert bulk_of(world).cancelled == ["batch-x"]
     (row,) = await world.fetch("select kind, state from batch where id = $1", batch_id)
@@ -175,7 +184,7 @@ async def test_a_batch_left_behind_that_is_finished_is_done_with(world: World) -
     run, batch_id = await left_behind(world, None)
     bulk_of(world).finished = True
 
-    await settle_left_behind(run)
+    await settle_left_behind(run, bulk_of(world))
 
     assert bulk_of(world).cancelled == []
     (row,) = await world.fetch("select kind, state from batch where id = $1", batch_id)
@@ -184,11 +193,12 @@ async def test_a_batch_left_behind_that_is_finished_is_done_with(world: World) -
 
 async def test_one_batch_of_a_connection_is_under_way_at_a_time(world: World) -> None:
     run, batch_id = await left_behind(world, "batch-x")
+    connection_id = run.sync["target_connection_id"]
 
     async with world.database.transaction(world.tenant) as c:
-        assert await batches.bulk_under_way(c, world.tenant, run.audience_id)
+        assert await batches.bulk_under_way(c, world.tenant, connection_id)
         await batches.close_bulk(c, world.tenant, batch_id, finished=True)
-        assert not await batches.bulk_under_way(c, world.tenant, run.audience_id)
+        assert not await batches.bulk_under_way(c, world.tenant, connection_id)
 
 
 def test_errors_of_operations_are_those_of_direct_calls() -> None:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app.connectors.mailchimp import archives
-from app.connectors.mailchimp.archives import read_archive
+from app.connectors.mailchimp.archives import OperationResult, read_archive
 from app.connectors.mailchimp.batches import Batches, Operation
 from app.domain.errors import ProtocolMismatch, RecordRejected, Transient
 from tests.unit.connectors.mailchimp.scripted import Reply, Script, a_member, ok, problem
@@ -46,6 +46,18 @@ def batches(api: Script, store: Script | None = None, waits: list[float] | None 
     return Batches(api.client(), httpx.AsyncClient(transport=transport), sleep=sleep)
 
 
+def read(content: bytes) -> list[OperationResult]:
+    found: list[OperationResult] = []
+    read_archive(content, found.append)
+    return found
+
+
+async def results_of(batches: Batches) -> list[OperationResult]:
+    found: list[OperationResult] = []
+    await batches.results("b1", found.append)
+    return found
+
+
 async def test_operations_carry_their_body_as_text() -> None:
     script = Script(a_batch("pending"))
     operations = [Operation("PATCH", PATH, "r1", '{"language":"fr"}'), Operation("DELETE", PATH, "r2")]
@@ -81,7 +93,7 @@ async def test_waiting_polls_more_and_more_slowly_and_gives_up_in_time() -> None
 
 async def test_results_come_from_every_file_and_without_our_key() -> None:
     store = Script(httpx.Response(200, content=an_archive([a_result("r1")], [a_result("r2"), a_result("r3", 400)])))
-    results = await batches(Script(a_batch()), store).results("b1")
+    results = await results_of(batches(Script(a_batch()), store))
     assert [(result.operation_id, result.ok) for result in results] == [("r1", True), ("r2", True), ("r3", False)]
     assert "Authorization" not in store.requests[0].headers
 
@@ -90,19 +102,19 @@ async def test_an_expired_address_is_asked_for_anew_but_not_for_ever() -> None:
     archive = httpx.Response(200, content=an_archive([a_result("r1")]))
     api = Script(a_batch(), a_batch(response_body_url=f"{URL}2"))
     store = Script(httpx.Response(403, text="<Error>expired"), httpx.ReadError("cut"), archive)
-    assert len(await batches(api, store).results("b1")) == 1
+    assert len(await results_of(batches(api, store))) == 1
     assert str(store.requests[-1].url) == f"{URL}2"
 
     api = Script(a_batch())
     with pytest.raises(Transient):
-        await batches(api, Script(httpx.Response(403))).results("b1")
+        await results_of(batches(api, Script(httpx.Response(403))))
     assert len(api.requests) == 3
 
 
 @pytest.mark.parametrize("status", ["started", "finalizing"])
 async def test_results_of_an_unfinished_batch_are_not_there_yet(status: str) -> None:
     with pytest.raises(Transient):
-        await batches(Script(a_batch(status))).results("b1")
+        await results_of(batches(Script(a_batch(status))))
 
 
 async def test_a_batch_mailchimp_has_forgotten_is_said_to_be_gone() -> None:
@@ -113,25 +125,25 @@ async def test_a_batch_mailchimp_has_forgotten_is_said_to_be_gone() -> None:
 def test_an_operation_fails_as_the_direct_call_would() -> None:
     gone = problem(404, "Resource Not Found").json()
     taken = problem(400, "Invalid Resource", '"a@x.test" is already in this list').json()
-    results = read_archive(an_archive([a_result("1"), a_result("2", 404, gone), a_result("3", 400, taken)]))
+    results = read(an_archive([a_result("1"), a_result("2", 404, gone), a_result("3", 400, taken)]))
     failures = [result.failure(PATH) for result in results]
     assert [failure and failure.code for failure in failures] == [None, "member_gone", "address_taken"]
-    busy = read_archive(an_archive([{"status_code": 429, "operation_id": "4"}]))[0]
+    busy = read(an_archive([{"status_code": 429, "operation_id": "4"}]))[0]
     assert isinstance(busy.failure(PATH), Transient)
 
 
 @pytest.mark.parametrize("damage", [b"", b"<html>", an_archive([a_result("r")])[:-40], an_archive(b"[{")])
 def test_a_damaged_archive_is_fetched_again_later(damage: bytes) -> None:
     with pytest.raises(Transient):
-        read_archive(damage)
+        read(damage)
 
 
 def test_an_archive_of_another_shape_or_size_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ProtocolMismatch):
-        read_archive(an_archive({"no": "list"}))
+        read(an_archive({"no": "list"}))
     monkeypatch.setattr(archives, "_MOST_BYTES", 100)
     with pytest.raises(ProtocolMismatch):
-        read_archive(an_archive([a_result("r1"), a_result("r2")]))
+        read(an_archive([a_result("r1"), a_result("r2")]))
 
 
 @pytest.mark.parametrize("count", [0, 1001])
@@ -144,4 +156,4 @@ async def test_a_batch_has_one_to_a_thousand_operations(count: int) -> None:
 @pytest.mark.parametrize("reply", [httpx.Response(302), httpx.Response(418)])
 async def test_a_store_that_answers_strangely_is_our_problem(reply: Reply) -> None:
     with pytest.raises(ProtocolMismatch):
-        await batches(Script(a_batch()), Script(reply)).results("b1")
+        await results_of(batches(Script(a_batch()), Script(reply)))

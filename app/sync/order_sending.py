@@ -1,0 +1,142 @@
+"""Orders on their way to the store: one call each, several at once, the intent written down first."""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from app.db import batches
+from app.domain.commerce import Cancellation, Order, Product, StoreCustomer
+from app.domain.errors import RecordRejected
+from app.domain.order_planning import Ruling, Step, refuse
+from app.sync.announced import Announced
+from app.sync.opened import LeaseLost
+from app.sync.order_deciding import Parcel, attempt
+from app.sync.order_opened import OpenOrders
+from app.sync.outbox import some_of
+from app.sync.store_shelf import CUSTOMER, PRODUCT, customer, product
+
+TOGETHER = 40  # orders announced by one batch row
+CONFLICT_POLL_SECONDS = 0.5
+MENDABLE = ("product_missing", "rejected")
+"""Refusals that come of a store which no longer has what it acknowledged: everything the order needs is put anew."""
+
+
+@dataclass(eq=False, slots=True)
+class Shipment:
+    """One ruling that is to reach the store; `products` are those of its page. `alone`: by a call of its own."""
+
+    parcel: Parcel
+    ruling: Ruling
+    products: Mapping[str, Product]
+    alone: bool = False
+
+    @property
+    def change(self) -> Order | Cancellation:
+        """What the store shall have."""
+        if self.ruling.order is not None:
+            return self.ruling.order
+        invoice = self.parcel.invoices.get(self.ruling.number)  # None: X3 has deleted it
+        moment = invoice.updated_at if invoice is not None else None
+        return Cancellation(self.ruling.number, moment or datetime.now(UTC))
+
+    @property
+    def pair(self) -> tuple[bytes, bytes]:
+        """Which order is changed, and into what."""
+        return _place(self.ruling.number), self.ruling.fingerprint or _place(self.ruling.step)
+
+    def refused(self, error: RecordRejected) -> None:
+        refused(self.ruling, error)
+        self.parcel.close()
+
+
+class OrderSender:
+    """Takes orders off a queue, also for others to take from. An order is in one call at most: what it needs is in the
+    store, the intent is written down, and nobody else's call may still be changing it."""
+
+    def __init__(self, opened: OpenOrders, announced: Announced) -> None:
+        self.queue: asyncio.Queue[Shipment] = asyncio.Queue()
+        self._opened = opened
+        self._run = opened.run
+        self._shop = opened.shop
+        self._announced = announced
+
+    async def carry(self) -> None:
+        """One sender; runs until cancelled."""
+        while True:
+            some = await some_of(self.queue, self._run.pace.senders, TOGETHER)
+            await self._announce(some)
+            for shipment in some:
+                await self._send(shipment)
+
+    async def _send(self, shipment: Shipment) -> None:
+        try:
+            await self._call(shipment)
+        except RecordRejected as error:
+            if error.code in MENDABLE and isinstance(order := shipment.change, Order):
+                await self._mend(shipment, order)
+            else:
+                shipment.refused(error)
+        else:
+            shipment.parcel.close()
+
+    async def _call(self, shipment: Shipment) -> None:
+        change = shipment.change
+        async with self._opened.gate:
+            if isinstance(change, Cancellation):
+                await self._shop.cancel_order(change.id, change.at)
+                return
+            if shipment.ruling.step is Step.RENEW:
+                await self._shop.remove_order(change.id)
+            await self._shop.put_order(change)
+
+    async def _mend(self, shipment: Shipment, order: Order) -> None:
+        """Put once more what the order needs, then the order; what is refused now is refused."""
+        needed, buyer = {line.product_id for line in order.lines}, shipment.ruling.buyer
+        people: list[StoreCustomer] = [buyer.customer] if buyer and buyer.customer else []
+        products = {key: product(self._shop, shipment.products[key]) for key in sorted(needed)}
+        await self._opened.shelf.fill(PRODUCT, products, anew=True)
+        await self._opened.shelf.fill(CUSTOMER, {each.id: customer(self._shop, each) for each in people}, anew=True)
+        try:
+            await self._call(shipment)
+        except RecordRejected as error:
+            shipment.refused(error)
+        else:
+            shipment.parcel.close()
+
+    async def _announce(self, some: Sequence[Shipment]) -> None:
+        """Write down what is about to be sent, once no call of an earlier holder may still be changing it."""
+        run, store, batch_id = self._run, self._opened.store_row, uuid4()
+        pairs = [shipment.pair for shipment in some]
+        while True:
+            async with run.database.transaction(run.tenant_id) as connection:
+                if not await batches.conflicting(
+                    connection, run.tenant_id, store, run.run_id, run.fence, run.pace.settle_seconds, pairs
+                ):
+                    made = await batches.announce(
+                        connection,
+                        run.tenant_id,
+                        batch_id,
+                        run.run_id,
+                        run.fence,
+                        store,
+                        "update",
+                        batches.packed(pairs),
+                    )
+                    break
+            await asyncio.sleep(CONFLICT_POLL_SECONDS)
+        if not made:
+            raise LeaseLost
+        self._announced.note(batch_id, {shipment.parcel.page for shipment in some})
+
+
+def refused(ruling: Ruling, error: RecordRejected) -> None:
+    """The store does not take the order, or something that the order needs."""
+    print_ = attempt(ruling, ruling.buyer) if ruling.buyer is not None else ruling.fingerprint or b""
+    refuse(ruling, error.code, error.message, error.field, print_)
+
+
+def _place(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()[:16]
