@@ -1,5 +1,6 @@
 """Keep the audience mirror fresh: whole once, then what changed since."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -26,15 +27,17 @@ class Mirror:
 
     def __init__(self, run: OpenRun) -> None:
         self._run = run
+        self._one = asyncio.Lock()
         self.fresh = False
 
     async def refresh(self) -> None:
         """Pull every member, or those changed since the last pull. Statuses only; costs one call per 1,000 members."""
-        if self.fresh:
-            return
-        run = self._run
-        await pull(run.database, run.tenant_id, run.audience_id, run.target, run_id=run.run_id)
-        self.fresh = True
+        async with self._one:
+            if self.fresh:
+                return
+            run = self._run
+            await pull(run.database, run.tenant_id, run.audience_id, run.target, run_id=run.run_id)
+            self.fresh = True
 
 
 async def pull(

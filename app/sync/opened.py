@@ -91,6 +91,11 @@ class OpenRun:
         return since if self.row["mode"] == "delta" else None
 
     @property
+    def first(self) -> bool:
+        """Whether the sync has never come to the end of its stream: nearly every record will be written."""
+        return self.sync["watermark"] is None and self.row["mode"] == "delta" and not self.dry
+
+    @property
     def slice_is_over(self) -> bool:
         return time.monotonic() - self.began > self.pace.slice_seconds
 

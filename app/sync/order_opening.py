@@ -19,7 +19,7 @@ from app.sync.opened import OpenRun, Pace
 from app.sync.order_opened import OpenOrders, OrderPosition
 from app.sync.order_reconciling import OrderReconciler
 from app.sync.order_source import Phase, Touched
-from app.sync.preparing import MOST_READERS, Loaded, mark, settings_digest
+from app.sync.preparing import MOST_READERS, Loaded, marked, settings_digest
 from app.sync.store_opening import known_store
 
 
@@ -80,8 +80,7 @@ async def open_orders(
     opened.run.source = Phase(opened, position.phase or "others", Touched(opened))
     if row["mode"] == "reconcile" and row["codes"] is None:
         opened.reconciler = OrderReconciler(opened.run, shop)
-    if row["start_mark"] is None:
-        opened.run.row = dict(await mark(opener, tenant_id, row, loaded, opened.run.source))
+    opened.run.row = dict(await marked(opener, tenant_id, row, loaded, opened.run.source))
     return opened
 
 

@@ -1,14 +1,14 @@
 """A claimed run becomes an open one: rows loaded, mapping compiled, both ends opened, start mark taken."""
 
+import asyncio
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import asyncpg
 import msgspec
 from sqlmodel import col, select
 
@@ -26,7 +26,7 @@ from app.db.tenants import Tenant
 from app.domain.errors import InvalidDefinition, NeedsTenant
 from app.domain.filters import parse_filter
 from app.domain.inactive import parse_inactive
-from app.domain.mapping import CompiledMapping, MappingDefinition, compile_mapping, parse_mapping
+from app.domain.mapping import CompiledMapping, MappingDefinition, MergeType, compile_mapping, parse_mapping
 from app.domain.order_mapping import with_store_fields
 from app.domain.planning import Policy
 from app.domain.store_customers import Build
@@ -67,13 +67,13 @@ async def open_run(opener: Opener, pace: Pace, tenant_id: UUID, row: Mapping[str
     if not list_id:
         raise NeedsTenant("audience_missing", "This sync names no audience.")
     target = opener.audience(loaded.keys, loaded.target, list_id)
-    mapping, notes = await _fitted(loaded, target, list_id, dry=row["dry_run"], anew=row["mode"] != "delta")
-    store_customer: Build | None = None
-    if sync.stream == "customers" and sync.target.get("store_id"):
-        mapping, store_customer = with_store_fields(mapping)
-    source = opener.source(loaded.keys, loaded.source, mapping.selection)
-    if row["start_mark"] is None:
-        row = await mark(opener, tenant_id, row, loaded, source)
+    draft, store_customer = _with_store(sync, _compiled(loaded))
+    source = opener.source(loaded.keys, loaded.source, draft.selection)
+    async with asyncio.TaskGroup() as both:
+        fitting = both.create_task(_fitted(loaded, draft, target, list_id, row))
+        marking = both.create_task(marked(opener, tenant_id, row, loaded, source))
+    (fitted, notes), row = fitting.result(), marking.result()
+    mapping, _ = _with_store(sync, fitted)
     async with opener.database.transaction(tenant_id) as connection:
         audience = await audiences.audience_row(connection, tenant_id, loaded.target.id, list_id)
     readers = min(int(loaded.source.settings.get("max_concurrency") or 2), MOST_READERS)
@@ -136,36 +136,49 @@ async def load(opener: Opener, tenant_id: UUID, row: Mapping[str, Any]) -> Loade
 
 
 async def _fitted(
-    loaded: Loaded, target: MailchimpAudience, list_id: str, *, dry: bool, anew: bool
+    loaded: Loaded, draft: CompiledMapping, target: MailchimpAudience, list_id: str, row: Mapping[str, Any]
 ) -> tuple[CompiledMapping, list[str]]:
     """The mapping compiled for the audience's merge fields; missing ones are made first unless the sync forbids it."""
-    inactive = parse_inactive(loaded.sync.inactive)
-    filter_ = parse_filter(
-        loaded.sync.filter, loaded.sync.stream, contacts=loaded.definition.email.mode == "per_contact"
-    )
+    fields = await _merge_fields(loaded.target.id, target, list_id, anew=row["mode"] != "delta")
+    findings = check_merge_fields(draft.targets, fields)
+    if blocking := [finding.message for finding in findings if finding.blocks]:
+        raise NeedsTenant("merge_field_unusable", " ".join(blocking))
+    missing = [finding for finding in findings if finding.kind == "missing"]
+    notes = [finding.message for finding in findings if finding.kind != "missing"]
+    may_add = loaded.sync.target.get("create_merge_fields", True)
+    if missing and may_add and not row["dry_run"]:
+        for finding in missing:
+            await target.create_merge_field(finding.tag, _label(finding.tag), finding.wanted_type or "text")
+            notes.append(f"The merge field {finding.tag} was added to the audience.")
+        fields = await _merge_fields(loaded.target.id, target, list_id, anew=True)
+        missing = []
+    notes.extend(finding.message for finding in missing)
+    absent = set() if may_add else {finding.tag for finding in missing}
+    if (mark := parse_inactive(loaded.sync.inactive).field) in absent:
+        raise NeedsTenant("merge_field_unusable", f"The audience has no field {mark}, and this sync may not add it.")
+    return _compiled(loaded, merge_types(fields), absent), notes
+
+
+def _compiled(
+    loaded: Loaded, types: Mapping[str, MergeType] | None = None, absent: Collection[str] = ()
+) -> CompiledMapping:
+    """Raises NeedsTenant when mapping, filter, policy and merge fields do not fit each other."""
+    sync, definition = loaded.sync, loaded.definition
     try:
-        targets = compile_mapping(loaded.definition, inactive=inactive, filter=filter_).targets
-        fields = await _merge_fields(loaded.target.id, target, list_id, anew=anew)
-        findings = check_merge_fields(targets, fields)
-        if blocking := [finding.message for finding in findings if finding.blocks]:
-            raise NeedsTenant("merge_field_unusable", " ".join(blocking))
-        missing = [finding for finding in findings if finding.kind == "missing"]
-        notes = [finding.message for finding in findings if finding.kind != "missing"]
-        if missing and not dry and loaded.sync.target.get("create_merge_fields", True):
-            for finding in missing:
-                await target.create_merge_field(finding.tag, _label(finding.tag), finding.wanted_type or "text")
-                notes.append(f"The merge field {finding.tag} was added to the audience.")
-            fields = await _merge_fields(loaded.target.id, target, list_id, anew=True)
-        elif missing:
-            notes.extend(finding.message for finding in missing)
-        return (
-            compile_mapping(loaded.definition, inactive=inactive, filter=filter_, types=merge_types(fields)),
-            notes,
-        )
+        filter_ = parse_filter(sync.filter, sync.stream, contacts=definition.email.mode == "per_contact")
+        inactive = parse_inactive(sync.inactive)
+        return compile_mapping(definition, inactive=inactive, filter=filter_, types=types, absent=absent)
     except InvalidDefinition as error:
         raise NeedsTenant(
             "mapping_invalid", f"The mapping cannot be used: {error.message} ({error.pointer})"
         ) from error
+
+
+def _with_store(sync: Sync, mapping: CompiledMapping) -> tuple[CompiledMapping, Build | None]:
+    """The mapping, and what makes a store's customer of a party when the sync writes into a store."""
+    if sync.stream == "customers" and sync.target.get("store_id"):
+        return with_store_fields(mapping)
+    return mapping, None
 
 
 async def _merge_fields(
@@ -184,16 +197,18 @@ def _label(tag: str) -> str:
     return tag.replace("_", " ").capitalize()
 
 
-async def mark(
+async def marked(
     opener: Opener, tenant_id: UUID, row: Mapping[str, Any], loaded: Loaded, source: Source
-) -> asyncpg.Record:
-    """Store start mark and lower bound, once in a run's life. Everything is read where the source cannot tell what
-    was touched."""
+) -> Mapping[str, Any]:
+    """The run's row with start mark and lower bound, stored once in its life. Everything is read where the source
+    cannot tell what was touched."""
+    if row["start_mark"] is not None:
+        return row
     clock, since = await source.clock(), _bound(row, loaded)
     if since is not None and not await source.can_tell_changes():
         since = None
     async with opener.database.transaction(tenant_id) as connection:
-        marked = await connection.fetchrow(
+        updated: Mapping[str, Any] | None = await connection.fetchrow(
             "update sync_run set start_mark = $4, lower_bound = $5, watermark_before = $6"
             " where tenant_id = $1 and id = $2 and fence = $3 and start_mark is null returning *",
             tenant_id,
@@ -203,9 +218,9 @@ async def mark(
             since,
             loaded.sync.watermark,
         )
-    if marked is None:
+    if updated is None:
         raise LeaseLost
-    return marked
+    return updated
 
 
 def _bound(row: Mapping[str, Any], loaded: Loaded) -> datetime | None:

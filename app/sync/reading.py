@@ -55,10 +55,12 @@ class Reader:
         run = self._run
         if run.row["codes"] is not None or self._since is not None:
             return [Lane("codes")]
-        count = await run.source.count()
-        if run.pace.readers < 2 or (count is not None and count < SMALL):
+        if run.pace.readers < 2:
             return [Lane("scan")]
-        self._bounds = await run.source.bounds()
+        count, bounds = await asyncio.gather(run.source.count(), run.source.bounds())
+        if count is not None and count < SMALL:
+            return [Lane("scan")]
+        self._bounds = bounds
         inner = cuts(*self._bounds, run.pace.readers) if self._bounds else []
         edges = [None, *inner, None]
         return [Lane("scan", low, high) for low, high in pairwise(edges)]

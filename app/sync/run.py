@@ -17,6 +17,7 @@ from app.sync.recovering import LeftBehind
 from app.sync.writing import Writer
 
 PAGES_AHEAD = 6  # beside those on their way to Mailchimp; each page of 500 records is about half a megabyte
+AT_THE_READY = 2  # senders whose batch is written down and encoded while all calls that are allowed are under way
 
 
 async def carry(run: OpenRun) -> bool:
@@ -88,8 +89,9 @@ async def _journey(run: OpenRun, position: Position) -> bool:
         await left_behind.load()
     writer = Writer(flight, left_behind)
     async with Helpers() as helpers:
-        for _ in range(0 if run.dry else run.pace.senders):
+        for _ in range(0 if run.dry else run.pace.senders + AT_THE_READY):
             helpers.start(writer.insert_batches())
+        for _ in range(0 if run.dry else run.pace.senders):
             helpers.start(writer.carry_changes())
         if run.bulk is not None and not run.dry:
             helpers.start(writer.carry_bulk())
@@ -102,8 +104,11 @@ async def _journey(run: OpenRun, position: Position) -> bool:
 
 async def _read_and_decide(run: OpenRun, flight: Flight, left_behind: LeftBehind) -> None:
     reader = Reader(run, flight.position, run.since)
+    mirror = Mirror(run)
     async with asyncio.TaskGroup() as late:
-        decider = Decider(flight, Mirror(run), left_behind, late)
+        if run.first:
+            late.create_task(mirror.refresh())
+        decider = Decider(flight, mirror, left_behind, late)
         async for page in reader.pages():
             await flight.slots.acquire()
             run.stopping = run.stopping or run.cancelled or run.slice_is_over
