@@ -1,4 +1,4 @@
-"""A stand-in Mailchimp for measuring: one audience, answers of real size, no checks.
+"""A stand-in Mailchimp for measuring: one audience and one store, answers of real size, no checks.
 
     python -m bench.mailchimp --batch-ms 200 --member-ms 2.6 --call-ms 200
 
@@ -16,6 +16,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
+from bench.mailchimp_store import Store
 from bench.serving import Answer, Request, StandIn, serve
 from sandbox.mailchimp.rendering import Renderer
 from sandbox.mailchimp.state import Audience, Settings
@@ -93,6 +94,7 @@ class Mailchimp(StandIn):
         self._batch_seconds, self._member_seconds, self._call_seconds = batch_seconds, member_seconds, call_seconds
         self._cap = cap
         self._template = member_template()
+        self.store = Store()
         self._fields: list[dict[str, Any]] = []
         self._emails: dict[str, bytes] = {}  # by subscriber hash
         self._changed: dict[str, float] = {}
@@ -111,6 +113,7 @@ class Mailchimp(StandIn):
             "throttled": self._throttled,
             "first_at": self._first_at,
             "last_at": self._last_at,
+            "store": self.store.statistics(),
         }
 
     def answer(self, request: Request) -> Answer:
@@ -122,11 +125,22 @@ class Mailchimp(StandIn):
             return self._batch(request)
         if "/members/" in request.path:
             return self._member(request)
+        if "/ecommerce/" in request.path:
+            return self._of_store(request)
         self.traffic.requests[what] += 1
         return Answer(self._read(what, request), self._call_seconds)
 
+    def _of_store(self, request: Request) -> Answer:
+        found = self.store.answer(request.method, request.path, request.body)
+        if found is None:
+            self.refuse(f"{request.method} {request.path}")
+            return Answer(b'{"title":"Resource Not Found","status":404}', status=404)
+        self._first_at = self._first_at or time.time()
+        self.traffic.requests[found[0]] += 1
+        return _sized(request, found[1], self._call_seconds)
+
     def done(self, request: Request) -> None:
-        if request.method == "POST" and request.path == _ROOT:
+        if (request.method == "POST" and request.path == _ROOT) or request.method == "PUT":
             self._last_at = time.time()
 
     def _batch(self, request: Request) -> Answer:

@@ -1,4 +1,4 @@
-"""A stand-in Sage X3 for measuring: GraphQL pages of customers, as fast as they can be written.
+"""A stand-in Sage X3 for measuring: GraphQL pages of customers and invoices, as fast as they can be written.
 
     python -m bench.x3 --records 100000 --page-ms 300
 
@@ -15,8 +15,10 @@ import msgspec
 from graphql import parse
 from graphql.language import FieldNode, IntValueNode, OperationDefinitionNode
 
+from bench import x3_invoices
 from bench.serving import Answer, Request, StandIn, serve
-from bench.x3_rows import Customers, Places, template
+from bench.x3_invoices import HEAD, LINE, Invoices
+from bench.x3_rows import Customers, Keyed, Places, template
 
 
 class Question(NamedTuple):
@@ -61,7 +63,8 @@ def question(text: str) -> Question:
     where = root.name.value, node.name.value
     if "totalCount" in inner:
         return Question("count", *where)
-    form = template(_only(inner["edges"]).selection_set, node.name.value)  # type: ignore[arg-type]
+    make = x3_invoices.template if node.name.value in (HEAD, LINE) else template
+    form = make(_only(inner["edges"]).selection_set, node.name.value)  # type: ignore[arg-type]
     first = next((int(a.value.value) for a in query.arguments if isinstance(a.value, IntValueNode)), None)
     is_probe = operation.name is not None and operation.name.value == "Probe"
     return Question("probe" if is_probe else "page", *where, form, first)
@@ -80,16 +83,18 @@ class UnknownFilter(Exception):
 
 
 class X3(StandIn):
-    """`page_seconds` is what every call takes."""
+    """`page_seconds` is what every call takes. Customers buy about five times each."""
 
-    def __init__(self, records: int, page_seconds: float) -> None:
+    def __init__(self, records: int, page_seconds: float, invoices: int = 0) -> None:
         super().__init__()
         self.customers = Customers(records)
+        self.invoices = Invoices(invoices, customers=records, products=max(invoices // 50, 10))
         self._seconds = page_seconds
         self.rows = 0
 
     def statistics(self) -> dict[str, Any]:
-        return {**super().statistics(), "rows": self.rows}
+        cents = self.invoices.revenue()
+        return {**super().statistics(), "rows": self.rows, "revenue": f"{cents // 100}.{cents % 100:02d}"}
 
     def answer(self, request: Request) -> Answer:
         if request.path == "/change":
@@ -106,7 +111,7 @@ class X3(StandIn):
         if asked.kind == "introspection":
             return _NO_INTROSPECTION
         if asked.kind == "count":
-            return _wrapped(asked, b'{"totalCount":%d}' % len(self.customers.every))
+            return _wrapped(asked, b'{"totalCount":%d}' % len(self._table(asked.node).every))
         try:
             places = self._chosen(asked.node, given.filter)
         except UnknownFilter as error:
@@ -114,29 +119,49 @@ class X3(StandIn):
             return b'{"data":null,"errors":[{"message":"unknown filter"}]}'
         return self._page(asked, given, places)
 
+    def _table(self, node: str) -> Keyed:
+        return self.invoices if node == HEAD else self.customers
+
     def _page(self, asked: Question, given: _Variables, places: Places) -> bytes:
+        if asked.node == LINE:
+            return self._lines(asked, given, places)
+        table = self._table(asked.node)
         first = asked.first or given.first or 20
         begin = 0
         if given.after is not None:
             code = msgspec.json.decode(given.after.rpartition("#")[0], type=list[str])[0]
-            last = self.customers.named([code])[0]
+            last = table.named([code])[0]
             begin = places.index(last) + 1
         if given.orderBy is not None and '"_id":-1' in given.orderBy:
             places = places[::-1]
         shown = places[begin : begin + first]
         self.rows += len(shown)
         more = begin + len(shown) < len(places)
-        edges = b",".join(self.customers.rows(asked.form, shown))
-        cursor = msgspec.json.encode(f'["{self.customers.codes[shown[-1] - 1]}"]#40') if shown else b"null"
+        edges = b",".join((self.invoices if table is self.invoices else self.customers).rows(asked.form, shown))
+        cursor = msgspec.json.encode(f'["{table.codes[shown[-1] - 1]}"]#40') if shown else b"null"
         info = b'{"endCursor":%b,"hasNextPage":%b}' % (cursor, b"true" if more else b"false")
         return _wrapped(asked, b'{"pageInfo":%b,"edges":[%b]}' % (info, edges))
 
+    def _lines(self, asked: Question, given: _Variables, places: Places) -> bytes:
+        """All lines of a few invoices: they are asked for so that one page holds them."""
+        edges = self.invoices.line_rows(asked.form, places[:1] if asked.kind == "probe" else places)
+        if given.after is not None or len(edges) > (asked.first or given.first or 20):
+            self.refuse(f"{len(edges)} lines in pages of {given.first}")
+        self.rows += len(edges)
+        info = b'{"endCursor":null,"hasNextPage":false}'
+        return _wrapped(asked, b'{"pageInfo":%b,"edges":[%b]}' % (info, b",".join(edges)))
+
     def _chosen(self, node: str, text: str | None) -> Places:
-        """The customers a filter leaves; rows of other nodes have stamps too old to be found."""
-        places: Places = self.customers.every
+        """The customers or invoices a filter leaves; rows of other nodes have stamps too old to be found."""
+        places: Places = self._table(node).every
         if text is None:
             return places
         read = msgspec.json.decode(text)
+        if node in (HEAD, LINE):
+            found = self.invoices.chosen(read if isinstance(read, list) else [read])
+            if found is None:
+                raise UnknownFilter(text)
+            return found
         for condition in read if isinstance(read, list) else [read]:
             kept = set(found) if not isinstance(found := self._one(node, condition), range) else found
             places = found if places is self.customers.every else [place for place in places if place in kept]
@@ -165,9 +190,10 @@ def _wrapped(asked: Question, inner: bytes) -> bytes:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=1000)
+    parser.add_argument("--invoices", type=int, default=0)
     parser.add_argument("--page-ms", type=float, default=0.0)
     given = parser.parse_args()
-    serve(X3(given.records, given.page_ms / 1000), "x3")
+    serve(X3(given.records, given.page_ms / 1000, given.invoices), "x3")
 
 
 if __name__ == "__main__":

@@ -80,12 +80,34 @@ def _leaf(name: str, inside: tuple[str, ...]) -> str:
     return known or ("true" if name.startswith("is") else f'"{name} of the record"')
 
 
-class Customers:
+class Keyed:
+    """Rows by their codes, ascending."""
+
+    def __init__(self, codes: Sequence[str]) -> None:
+        self.codes = codes
+        self.every: Places = range(1, len(codes) + 1)
+
+    def between(self, after: str | None, until: str | None) -> Places:
+        """Those whose code is above `after` and not above `until`."""
+        low = bisect_right(self.codes, after) if after is not None else 0
+        high = bisect_right(self.codes, until) if until is not None else len(self.codes)
+        return range(low + 1, high + 1)
+
+    def named(self, codes: Sequence[str]) -> Places:
+        """Those of these codes that exist."""
+        found = []
+        for code in sorted(codes):
+            place = bisect_left(self.codes, code)
+            if place < len(self.codes) and self.codes[place] == code:
+                found.append(place + 1)
+        return found
+
+
+class Customers(Keyed):
     """`count` customers with codes C0000001 and up; the first `changed` of them have a new name and stamp."""
 
     def __init__(self, count: int) -> None:
-        self.codes = [f"C{number:07d}" for number in range(1, count + 1)]
-        self.every: Places = range(1, count + 1)
+        super().__init__([f"C{number:07d}" for number in range(1, count + 1)])
         self.changed = 0
         self.changes = 0
         self._stamp = _stamp(datetime.now(UTC) - timedelta(days=30))
@@ -102,21 +124,6 @@ class Customers:
         if self._stamp >= stamp:
             return self.every
         return range(1, self.changed + 1) if self.changed and self._new_stamp >= stamp else ()
-
-    def between(self, after: str | None, until: str | None) -> Places:
-        """Those whose code is above `after` and not above `until`."""
-        low = bisect_right(self.codes, after) if after is not None else 0
-        high = bisect_right(self.codes, until) if until is not None else len(self.codes)
-        return range(low + 1, high + 1)
-
-    def named(self, codes: Sequence[str]) -> Places:
-        """Those of these codes that exist."""
-        found = []
-        for code in sorted(codes):
-            place = bisect_left(self.codes, code)
-            if place < len(self.codes) and self.codes[place] == code:
-                found.append(place + 1)
-        return found
 
     def rows(self, form: bytes, places: Places) -> list[bytes]:
         """One edge each."""

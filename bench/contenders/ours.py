@@ -20,7 +20,7 @@ import urllib.request
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import asyncpg
 import httpx
@@ -37,6 +37,15 @@ MODES = {"first": "delta", "delta": "delta", "full": "full", "changed": "delta"}
 
 class Driver:
     """One tenant with one sync, and what its runs cost."""
+
+    terms: ClassVar[dict[str, Any]] = {
+        "stream": "customers",
+        "target": {"audience_id": LIST_ID},
+        "inactive": {"action": "tag", "tag": "x3-inactive"},
+    }
+    """What its sync is about."""
+    carried = "member"
+    """What its audit events are about."""
 
     def __init__(self, system: RunningSystem, http: httpx.AsyncClient, given: argparse.Namespace) -> None:
         self._system = system
@@ -66,11 +75,11 @@ class Driver:
             checked = await self._call(f"{self._tenant}/connections/{made['id']}/verify")
             if not checked["ok"]:
                 raise SystemExit(f"verification failed: {checked['checks']}")
-        mapping = await self._call(f"{self._tenant}/mappings", {"name": "customers", "stream": "customers"})
+        stream = self.terms["stream"]
+        mapping = await self._call(f"{self._tenant}/mappings", {"name": stream, "stream": stream})
         sync = {
-            "name": "customers", "stream": "customers", "source_connection_id": ids[0], "target_connection_id": ids[1],
-            "mapping_id": mapping["id"], "target": {"audience_id": LIST_ID}, "new_member_status": "transactional",
-            "inactive": {"action": "tag", "tag": "x3-inactive"}, "schedule": {"kind": "manual"},
+            "name": stream, "source_connection_id": ids[0], "target_connection_id": ids[1], "mapping_id": mapping["id"],
+            "new_member_status": "transactional", "schedule": {"kind": "manual"}, **self.terms,
         }  # fmt: skip
         self._sync = (await self._call(f"{self._tenant}/syncs", sync))["id"]
 
@@ -113,7 +122,7 @@ class Driver:
                 counts = {
                     "ledger": "select count(*) from record where state = 'synced'",
                     "audit": "select count(*) from audit_event",
-                    "audit_members": "select count(*) from audit_event where action like 'member.%'",
+                    "audit_members": "select count(*) from audit_event where action like '" + self.carried + ".%'",
                     "dead_letters": "select count(*) from dead_letter",
                 }
                 return {name: await connection.fetchval(query) for name, query in counts.items()}
@@ -151,7 +160,7 @@ def _stats(url: str) -> Any:
         return json.load(answer)
 
 
-async def measure(given: argparse.Namespace, data_dir: Path) -> dict[str, Any]:
+async def measure(given: argparse.Namespace, data_dir: Path, driver_type: type[Driver]) -> dict[str, Any]:
     """Start everything anew, make the runs, stop everything."""
     env = {
         "MLC_EGRESS_ALLOW": "127.0.0.0/8",
@@ -163,7 +172,7 @@ async def measure(given: argparse.Namespace, data_dir: Path) -> dict[str, Any]:
     async with running_system(data_dir, port=0, extra_env=env, logs_to_files=True) as system:
         headers = {"Authorization": f"Bearer {system.operator_key}"}
         async with httpx.AsyncClient(base_url=system.api_url, headers=headers, timeout=120, trust_env=False) as http:
-            driver = Driver(system, http, given)
+            driver = driver_type(system, http, given)
             await driver.furnish()
             for name in given.steps:
                 with watched(given.profiler, system.processes["worker-1"].pid):
@@ -172,7 +181,7 @@ async def measure(given: argparse.Namespace, data_dir: Path) -> dict[str, Any]:
     return result
 
 
-def main() -> None:
+def main(driver_type: type[Driver] = Driver) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--x3", required=True)
     parser.add_argument("--mailchimp", required=True)
@@ -191,7 +200,7 @@ def main() -> None:
     folder.chmod(0o711)  # the account of the embedded servers must pass through
     os.chdir(folder)  # no .env of the checkout is read
     try:
-        print(json.dumps(asyncio.run(measure(given, folder / "data"))), flush=True)
+        print(json.dumps(asyncio.run(measure(given, folder / "data", driver_type))), flush=True)
     finally:
         if given.keep:
             given.keep.mkdir(parents=True, exist_ok=True)
