@@ -1,7 +1,7 @@
 """Products and customers of one store: each is put when it differs from what the store last acknowledged, and once."""
 
 import asyncio
-from collections import defaultdict
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from hashlib import sha256
 from uuid import UUID
@@ -18,6 +18,7 @@ from app.sync.order_ports import Shop
 
 PRODUCT, CUSTOMER = "product", "customer"
 NOTED_TOGETHER = 50
+REMEMBERED = 2_000  # puts; what is noted meanwhile is no longer missing
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -52,8 +53,8 @@ class Shelf:
         self._run = run
         self._store = store
         self._gate = gate
-        self._locks: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._put: dict[tuple[str, str], bytes] = {}  # in this slice
+        self._putting: dict[tuple[str, str], asyncio.Event] = {}
+        self._put: OrderedDict[tuple[str, str], bytes] = OrderedDict()  # the latest of this slice
 
     async def known(self, kind: str, keys: list[str]) -> dict[str, bytes]:
         """Fingerprints of those the store has."""
@@ -89,15 +90,22 @@ class Shelf:
     async def _once(self, kind: str, wanted: Wanted, *, anew: bool) -> RecordRejected | None:
         """Put it unless another page has just done so."""
         place = (kind, wanted.key)
-        async with self._locks[place]:
-            if self._put.get(place) == wanted.print and not anew:
-                return None
+        while (other := self._putting.get(place)) is not None:
+            await other.wait()
+        if self._put.get(place) == wanted.print and not anew:
+            return None
+        done = self._putting[place] = asyncio.Event()
+        try:
             async with self._gate:
-                try:
-                    await wanted.put()
-                except RecordRejected as refusal:
-                    return refusal
-            self._put[place] = wanted.print
+                await wanted.put()
+        except RecordRejected as refusal:
+            return refusal
+        finally:
+            del self._putting[place]
+            done.set()
+        self._put[place] = wanted.print
+        while len(self._put) > REMEMBERED:
+            self._put.popitem(last=False)
         return None
 
     async def _note(self, kind: str, put: list[Wanted]) -> None:
