@@ -71,7 +71,7 @@ def documents(body: SyncCreate, parts: Parts) -> dict[str, Any]:
         require_companies(filter_)
     return {
         "filter": None if filter_ is None else filter_.document,
-        "inactive": parse_inactive(body.inactive).document(),
+        "inactive": parse_inactive(body.inactive, stream=body.stream).document(),
         "schedule": parse_schedule(body.schedule).document,
         "target": body.target.model_dump(),
         "brake": body.brake.model_dump(),
@@ -92,7 +92,7 @@ async def check_audience(access: Access, parts: Parts, body: SyncCreate) -> list
     """
     if body.stream == "invoices":
         return await _check_store(access, parts, body)
-    inactive, filter_ = parse_inactive(body.inactive), _filter(body, parts)
+    inactive, filter_ = parse_inactive(body.inactive, stream=body.stream), _filter(body, parts)
     compiled = compile_mapping(parts.definition, inactive=inactive, filter=filter_)
     if parts.target.state == "needs_authorization":
         return ["The audience was not looked at: the connection is not authorized yet."]
@@ -108,6 +108,8 @@ async def check_audience(access: Access, parts: Parts, body: SyncCreate) -> list
         raise Invalid(
             errors=[{"pointer": "/mapping_id", "detail": finding.message} for finding in blocking], code="merge_fields"
         )
+    if not body.target.create_merge_fields and any(finding.tag == inactive.field for finding in findings):
+        raise Invalid.at("/inactive/field", f"The audience has no field {inactive.field}, and the sync may not add it.")
     compile_mapping(parts.definition, inactive=inactive, filter=filter_, types=merge_types(fields))
     return [finding.message for finding in findings]
 

@@ -14,7 +14,8 @@ from app.api.deps import Access, AdminCreating, Administering, ObjectId, Operati
 from app.api.due import due_at
 from app.api.paging import Page, PagingQuery, newest
 from app.api.problems import Conflict, Invalid
-from app.api.schemas.syncs import SyncChecked, SyncCreate, SyncPublic, SyncUpdate
+from app.api.schemas.syncs import SyncChecked, SyncCreate, SyncPublic, SyncUpdate, TargetModel
+from app.api.sharing import MATTERS, check_sharing
 from app.db import rows
 from app.db.base import now
 from app.db.changes import ChangePage
@@ -29,6 +30,7 @@ _PARTS = {"source_connection_id", "target_connection_id", "mapping_id", "target"
 
 def public(sync: Sync, at: datetime) -> SyncPublic:
     values = {name: getattr(sync, name) for name in SyncPublic.model_fields if name != "freshness_seconds"}
+    values["target"] = TargetModel.model_validate(sync.target).model_dump()
     freshness = None if sync.watermark is None else max(0, round((at - sync.watermark).total_seconds()))
     return SyncPublic(**values, freshness_seconds=freshness)
 
@@ -47,7 +49,7 @@ async def create_sync(access: AdminCreating, body: SyncCreate) -> Response:
     warnings = await check_audience(access, parts, body)
     plain = body.model_dump(include={"name", "stream", "new_member_status", "enabled"})
     async with access.work() as work:
-        await find_parts(work, body)
+        warnings += await check_sharing(work, body, await find_parts(work, body))
         values: dict[str, Any] = {**_references(body), **plain, **stored}
         sync = Sync(tenant_id=access.tenant_id, id=uuid4(), **values)
         sync.next_due_at = due_at(sync, (await work.tenant()).time_zone)
@@ -100,7 +102,9 @@ async def change_sync(access: Administering, sync_id: ObjectId, body: SyncUpdate
         sync = await work.get_versioned(Sync, sync_id)
         if sync.version != seen:
             raise Conflict("The sync was changed by somebody else at the same time; repeat the request.")
-        await find_parts(work, whole)
+        parts = await find_parts(work, whole)
+        if MATTERS & changes.keys():
+            warnings += await check_sharing(work, whole, parts, own=sync_id)
         _apply(sync, whole, stored)
         sync.next_due_at = due_at(sync, (await work.tenant()).time_zone)
         await work.audit("sync.changed", sync.id, sync_id=sync.id, detail={"fields": sorted(changes)})

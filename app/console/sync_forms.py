@@ -5,6 +5,7 @@ from typing import Any
 
 from app.console import condition_forms as conditions
 from app.console.calling import Refused
+from app.domain.inactive import parse_inactive
 
 Given = Callable[[str], str]
 NEW_STATUSES = (
@@ -24,6 +25,7 @@ INACTIVE = (
     ("unsubscribe", "Unsubscribe them", "Nobody is re-subscribed when they become active again."),
     ("none", "Nothing", "They are carried like everybody else."),
 )
+_MARKS = (("tag", "tag"), ("field", "merge_field"))
 _NUMBERS = ("max_new", "max_inactive_percent")
 _DETAILS = ("tag", "field", "value", "active_value")
 
@@ -69,6 +71,12 @@ def shown(sync: Mapping[str, Any] | None, given: Given, stream: str) -> dict[str
         return _complete(f"{stream} to Mailchimp", "", {"action": "tag"}, row, {"max_inactive_percent": 20})
     row = conditions.shown(sync["filter"])
     return _complete(sync["name"], sync["new_member_status"], sync["inactive"], row, sync["brake"])
+
+
+def default_marks(stream: str) -> dict[str, str]:
+    """Tag and merge field of a policy that names none."""
+    policies = {what: parse_inactive({"action": action}, stream=stream) for what, action in _MARKS}
+    return {what: getattr(policy, what) for what, policy in policies.items()}
 
 
 def _typed(given: Given) -> dict[str, Any]:

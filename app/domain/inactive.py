@@ -16,6 +16,9 @@ _ACTIONS: dict[str, tuple[str, ...]] = {
     "archive": (),
     "unsubscribe": (),
 }
+# Two syncs often share an audience, one for each stream: their marks differ, or each would undo the other's.
+_TAGS = {"suppliers": "x3-supplier-inactive"}
+_FIELDS = {"suppliers": "X3SUPSTAT"}
 
 
 class InactivePolicy(msgspec.Struct, frozen=True):
@@ -27,13 +30,18 @@ class InactivePolicy(msgspec.Struct, frozen=True):
     value: str = ""
     active_value: str = ""
 
+    @property
+    def mark(self) -> str | None:
+        """What tells members of inactive parties from others, None when nothing does. Mailchimp's tags know no case."""
+        return {"tag": self.tag.casefold(), "merge_field": self.field}.get(self.action)
+
     def document(self) -> dict[str, Any]:
         return {"action": self.action, **{name: getattr(self, name) for name in _ACTIONS[self.action]}}
 
 
-def parse_inactive(raw: object, pointer: str = "/inactive") -> InactivePolicy:
+def parse_inactive(raw: object, pointer: str = "/inactive", *, stream: str = "customers") -> InactivePolicy:
     """`{"action": ...}` with the properties of that action; None and omitted properties get the defaults:
-    tag `x3-inactive`, field X3STATUS with `inactive` and `active`.
+    tag `x3-inactive` (suppliers: `x3-supplier-inactive`), field X3STATUS (X3SUPSTAT) with `inactive` and `active`.
 
     Raises:
         InvalidDefinition: unknown action, a property of another action, a tag or field Mailchimp would refuse.
@@ -46,11 +54,11 @@ def parse_inactive(raw: object, pointer: str = "/inactive") -> InactivePolicy:
         if name not in _ACTIONS[action] and node.get(name).value is not None:
             raise node.get(name).fail(f"Does not belong to the action {action}.")
     if action == "tag":
-        return InactivePolicy("tag", tag=parse_tag(_or(node, "tag", "x3-inactive")))
+        return InactivePolicy("tag", tag=parse_tag(_or(node, "tag", _TAGS.get(stream, "x3-inactive"))))
     if action == "merge_field":
         return InactivePolicy(
             "merge_field",
-            field=parse_target(_or(node, "field", "X3STATUS")),
+            field=parse_target(_or(node, "field", _FIELDS.get(stream, "X3STATUS"))),
             value=_or(node, "value", "inactive").text(TEXT_BYTES),
             active_value=_or(node, "active_value", "active").text(TEXT_BYTES, least=0),
         )

@@ -1,6 +1,6 @@
 """Compiles a mapping once per run into functions that turn a party into the members it should be."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -57,9 +57,10 @@ def compile_mapping(
     inactive: InactivePolicy,
     filter: Filter | None = None,  # noqa: A002 - the sync's own word for it
     types: Mapping[str, MergeType | str] | None = None,
+    absent: Collection[str] = (),
 ) -> CompiledMapping:
     """`types` are the audience's merge fields by tag; what is not among them is written as text, a whole address as
-    an address.
+    an address. Fields in `absent`, which the audience lacks and nobody may add, are read but not written.
 
     Raises:
         InvalidDefinition: the mapping, the policy and the audience's merge fields do not fit each other.
@@ -70,7 +71,7 @@ def compile_mapping(
     if inactive.action == "merge_field":
         _check_status_field(inactive, targets, types or {})
         targets[inactive.field] = "text"
-    build = _builder(definition, inactive, places, types or {})
+    build = _builder(definition, inactive, places, types or {}, absent)
     carried = None if filter is None else compile_filter(filter, places)
     if definition.email.mode == "per_contact":
         by_contact = filter is not None and not set(filter.fields).isdisjoint(selection.contact_fields)
@@ -79,6 +80,7 @@ def compile_mapping(
         if selection.contact_fields:
             raise InvalidDefinition("/filter", "Fields of a contact need a mapping in per_contact mode.")
         members = per_party(build, carried, selection)
+    targets = {target: type_ for target, type_ in targets.items() if target not in absent}
     tags = {rule.name for rule in definition.tags} | ({inactive.tag} if inactive.action == "tag" else set())
     contacts = definition.email.mode == "per_contact"
     return CompiledMapping(selection, members, targets, tuple(sorted(tags)), per_contact=contacts)
@@ -132,9 +134,10 @@ def _builder(
     inactive: InactivePolicy,
     places: Places,
     types: Mapping[str, MergeType | str],
+    absent: Collection[str],
 ) -> Build:
     """The function that puts one member together: the loop over compiled fields is the hot path of every run."""
-    rules = _rules(definition, places, types)
+    rules = [rule for rule in _rules(definition, places, types) if rule.target not in absent]
     plain = [rule for rule in rules if rule.is_plain]
     others, targets = [rule for rule in rules if not rule.is_plain], {rule.target: rule for rule in plain}
     texts = _picked([rule.place for rule in plain])

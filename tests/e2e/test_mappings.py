@@ -185,6 +185,25 @@ async def test_typed_merge_fields_get_their_type(world: World) -> None:
     assert run["counts"]["created"] == 2
 
 
+async def test_merge_fields_are_added_only_where_the_sync_allows_it(world: World) -> None:
+    await world.sandbox.put({"code": "C1", "name": "ACME", "emails": ["ann@acme.test"]})
+    fields = [{"target": "FNAME", "source": "name"}, {"target": "NOVEL", "source": "name"}]
+    audience = world.sandbox.lists[0]
+    customers = await world.sync(
+        mapping={"fields": fields}, target={"audience_id": audience, "create_merge_fields": False}
+    )
+
+    forbidden = await customers.run()
+    without = (await world.sandbox.members(audience))[0]["merge_fields"]
+    await customers.change(target={"audience_id": audience})
+    allowed = await customers.run()
+
+    assert "NOVEL" not in without
+    assert "The audience has no merge field NOVEL." in forbidden["warnings"]
+    assert "The merge field NOVEL was added to the audience." in allowed["warnings"]
+    assert "NOVEL" in await world.mailchimp.call("GET", "merge-fields", list=audience)
+
+
 async def test_a_filter_decides_who_is_carried(make_world: MakeWorld) -> None:
     world = await make_world(customers=60, seed=8)
     chosen = {"all": [{"field": "category", "in": ["EXP", "KEY"]}, {"not": {"field": "country", "in": ["FR"]}}]}

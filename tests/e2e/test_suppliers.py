@@ -62,7 +62,7 @@ async def test_one_member_for_a_company_that_buys_and_sells(world: World) -> Non
     assert (run["counts"]["created"], run["counts"]["updated"]) == (1, 2)
     members = await customers.snapshot()
     assert sorted(members) == ["both@acme.test", "buys@acme.test", "office@acme.test", "sells@acme.test"]
-    assert members["both@acme.test"]["tags"] == ["x3-customer", "x3-inactive", "x3-supplier"]
+    assert members["both@acme.test"]["tags"] == ["x3-customer", "x3-supplier", "x3-supplier-inactive"]
     fields = members["both@acme.test"]["merge_fields"]
     assert (fields["X3CODE"], fields["SUPPLIER"], fields["COMPANY"]) == ("P1", "P1", "NEW NAME")
 

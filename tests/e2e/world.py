@@ -235,7 +235,10 @@ class Carrier:
     async def rules(self) -> Rules:
         """What the oracle works from: the mapping's own JSON, the sync's, the audience's merge fields."""
         types = await self.world.mailchimp.call("GET", "merge-fields", list=self.list_id)
-        return Rules(self.mapping, self.sync["inactive"], self.sync["filter"], types)
+        mapping = self.mapping
+        if not self.sync["target"]["create_merge_fields"]:
+            mapping = {**mapping, "fields": [field for field in mapping["fields"] if field["target"] in types]}
+        return Rules(mapping, self.sync["inactive"], self.sync["filter"], types)
 
     async def judgement(self, before: Mapping[str, Row], again: frozenset[str] = frozenset()) -> Judgement:
         """What a complete run must make of X3's present truth."""

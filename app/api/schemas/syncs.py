@@ -50,7 +50,9 @@ Inactive = Annotated[
     WithJsonSchema(
         {
             "type": ["object", "null"],
-            "description": "What happens to members whose record X3 marks inactive. Nobody is ever re-subscribed.",
+            "description": "What happens to members whose record X3 marks inactive. Nobody is ever re-subscribed. "
+            "Without `tag` or `field`: x3-inactive, X3STATUS; for suppliers x3-supplier-inactive, X3SUPSTAT. Syncs "
+            "that share an audience must not share a tag or field.",
             "required": ["action"],
             "properties": {
                 "action": {"enum": ["none", "tag", "merge_field", "archive", "unsubscribe"]},
@@ -68,10 +70,12 @@ VendorId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,50}$")]
 
 class TargetModel(Request):
     """Where members go; a store in addition takes e-commerce customers (stream customers) or orders (stream invoices,
-    which needs it, and a filter that says which companies)."""
+    which needs it, and a filter that says which companies). Merge fields that the audience lacks are added before a
+    run, unless `create_merge_fields` is false: then they are left out, and the run's warnings name them."""
 
     audience_id: VendorId
     store_id: VendorId | None = None
+    create_merge_fields: bool = True
 
 
 class Brake(Request):
@@ -97,7 +101,7 @@ _EXAMPLE: dict[str, JsonValue] = {
     "source_connection_id": "0b3f7f0c-6a3e-4a55-9c64-0c6f1f0f3c11",
     "target_connection_id": "3d0b8a0e-52b1-4f0e-8d1b-1d7f0d8f1a22",
     "mapping_id": "9f6a2f64-2b0d-4c8e-a4a8-6f0c2f3b7d33",
-    "target": {"audience_id": "a6b5da1054", "store_id": None},
+    "target": {"audience_id": "a6b5da1054", "store_id": None, "create_merge_fields": True},
     "filter": {"field": "category", "in": ["EXP", "DOM"]},
     "new_member_status": "transactional",
     "inactive": {"action": "tag", "tag": "x3-inactive"},

@@ -70,7 +70,7 @@ def read_sync(document: Document, pointer: str, name: str, raw: object, modes: M
     per_contact = modes.get(given.mapping) == "per_contact"
     readers: dict[str, Callable[[], Any]] = {
         "filter": lambda: _filter(given, child(pointer, "filter"), per_contact),
-        "inactive": lambda: parse_inactive(given.inactive, child(pointer, "inactive")).document(),
+        "inactive": lambda: parse_inactive(given.inactive, child(pointer, "inactive"), stream=given.stream).document(),
         "schedule": lambda: parse_schedule(given.schedule, child(pointer, "schedule")).document,
     }
     shape, faults = given.model_dump(mode="json", exclude={"name"}), list[Fault]()

@@ -31,7 +31,7 @@ async def change(scene: Scene) -> None:
     scene.claim("addresses that came, went or changed", touched, after.changed_since(before))
     scene.claim("… by one write for each record", len(cast.written) + 1, after.writes - before.writes)
     scene.claim("members now", truth.everybody, after.members.keys())
-    scene.claim(f"… tagged {INACTIVE_TAG}", truth.inactive, after.tagged(INACTIVE_TAG) - truth.both)
+    scene.claim(f"… tagged {INACTIVE_TAG}", truth.customers.inactive, after.tagged(INACTIVE_TAG))
     scene.claim("changes not sent to the person who left", 1, runs[0]["skipped_by_reason"]["opted_out"])
     scene.claim("the person who left is", "unsubscribed", after.members[scene.leaver].status)
 

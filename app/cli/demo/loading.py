@@ -2,7 +2,7 @@
 
 from app.cli.demo.running import balances, run, told
 from app.cli.demo.scene import Scene, faithful
-from app.cli.demo.setting_up import EXPORT_TAG, INACTIVE_TAG, House, connect, furnish, make_tenant
+from app.cli.demo.setting_up import EXPORT_TAG, INACTIVE_TAG, SUPPLIER_TAG, House, connect, furnish, make_tenant
 from app.cli.demo.showing import Stage
 from app.cli.demo.world import World
 
@@ -43,5 +43,6 @@ async def load_suppliers(scene: Scene) -> None:
     scene.claim("flagged KIND = customer", truth.customers.members.keys() - truth.both, audience.of_kind("customer"))
     scene.claim("customer and supplier: one member, both tags", truth.both, tagged_twice)
     scene.claim(f"tagged {EXPORT_TAG}", truth.exported, audience.tagged(EXPORT_TAG) - truth.both)
-    scene.claim(f"tagged {INACTIVE_TAG}", truth.inactive, audience.tagged(INACTIVE_TAG) - truth.both)
+    scene.claim(f"tagged {INACTIVE_TAG}", truth.customers.inactive, audience.tagged(INACTIVE_TAG))
+    scene.claim(f"tagged {SUPPLIER_TAG}", truth.suppliers.inactive, audience.tagged(SUPPLIER_TAG))
     scene.claim("saying what Sage X3 says", truth.everybody - truth.both, faithful(audience, truth))

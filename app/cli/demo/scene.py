@@ -28,11 +28,6 @@ class Truth(NamedTuple):
         return frozenset(self.customers.members.keys() & self.suppliers.members.keys())
 
     @property
-    def inactive(self) -> frozenset[str]:
-        """Addresses of inactive records, of those in one role."""
-        return (self.customers.inactive | self.suppliers.inactive) - self.both
-
-    @property
     def refused(self) -> frozenset[str]:
         return self.customers.refused | self.suppliers.refused
 

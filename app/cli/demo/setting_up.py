@@ -8,7 +8,8 @@ from app.cli.demo.calling import Api, Object
 from app.cli.demo.world import World
 
 TENANT = {"slug": "demo", "name": "Demo Corporate Gifts", "time_zone": "Europe/Paris"}
-INACTIVE_TAG = "x3-inactive"
+INACTIVE_TAG = "x3-inactive"  # suppliers have one of their own: see docs/how-to/suppliers.md
+SUPPLIER_TAG = "x3-supplier-inactive"
 EXPORT_TAG = "x3-export"
 
 
@@ -114,6 +115,6 @@ async def furnish(api: Api, path: str, world: World, connections: Mapping[str, O
     """A mapping and a sync for customers and for suppliers, into one audience."""
     ids = {system: connection["id"] for system, connection in connections.items()}
     house = House(api, path, world.vendors["mailchimp"]["lists"][0], ids, {})
-    for stream in ("customers", "suppliers"):
-        await house.add_sync(_mapping(stream), {}, inactive={"action": "tag", "tag": INACTIVE_TAG})
+    for stream, tag in (("customers", INACTIVE_TAG), ("suppliers", SUPPLIER_TAG)):
+        await house.add_sync(_mapping(stream), {}, inactive={"action": "tag", "tag": tag})
     return house

@@ -208,6 +208,21 @@ def test_inactive_policies_are_read_and_written(raw: object, policy: InactivePol
     assert parse_inactive(policy.document()) == policy
 
 
+@pytest.mark.parametrize("action", ["tag", "merge_field"])
+def test_syncs_of_different_streams_mark_differently_unless_told_otherwise(action: str) -> None:
+    customers, suppliers = (parse_inactive({"action": action}, stream=each) for each in ("customers", "suppliers"))
+
+    assert customers.mark != suppliers.mark
+    assert parse_inactive(suppliers.document()) == suppliers
+
+
+def test_tags_that_differ_in_case_only_are_one_mark() -> None:
+    one, other = (parse_inactive({"action": "tag", "tag": tag}) for tag in ("Gone", "gone"))
+
+    assert one.mark == other.mark
+    assert parse_inactive({"action": "archive"}).mark is None
+
+
 @pytest.mark.parametrize(
     ("raw", "pointer"),
     [
