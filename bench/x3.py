@@ -120,7 +120,7 @@ class X3(StandIn):
         return self._page(asked, given, places)
 
     def _table(self, node: str) -> Keyed:
-        return self.invoices if node == HEAD else self.customers
+        return self.invoices if node in (HEAD, LINE) else self.customers
 
     def _page(self, asked: Question, given: _Variables, places: Places) -> bytes:
         if asked.node == LINE:
