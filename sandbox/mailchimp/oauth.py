@@ -1,11 +1,12 @@
-"""The login host: authorization code, token and metadata, with an owner who always agrees."""
+"""The login host: authorization code, token and metadata, with an owner who agrees, unless told or asked otherwise."""
 
 import secrets
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
 import msgspec
 
+from sandbox import login
 from sandbox.http import Answer, Request, json_answer
 from sandbox.mailchimp.state import MailchimpState
 
@@ -27,7 +28,7 @@ class LoginHost:
 
     def answer(self, request: Request) -> Answer:
         match request.method, request.path:
-            case "GET", "/oauth2/authorize":
+            case "GET" | "POST", "/oauth2/authorize":
                 return self.authorize(request)
             case "POST", "/oauth2/token":
                 return self.token(request)
@@ -42,15 +43,17 @@ class LoginHost:
             return json_answer(400, {"error": "invalid_request"})
         if settings.redirect_uris and redirect not in settings.redirect_uris:
             return json_answer(400, {"error": "invalid_request", "error_description": "redirect_uri does not match"})
+        answer = dict(parse_qsl(request.body.decode("utf-8", "replace"))).get("answer")
+        if settings.owner_is_asked and request.method == "GET":
+            return login.asking("Mailchimp", f"{settings.client_id} wants to use this account.", {})
         fields = {"state": params["state"]} if "state" in params else {}
-        if settings.owner_refuses:
+        if settings.owner_refuses or answer == "deny":
             fields["error"] = "access_denied"
         else:
             code = secrets.token_hex(16)
             self.codes[code] = Grant(settings.client_id, redirect, int(params.get("account", "1")) - 1)
             fields["code"] = code
-        mark = "&" if "?" in redirect else "?"
-        return Answer(302, b"", "text/html", ((b"location", f"{redirect}{mark}{urlencode(fields)}".encode()),))
+        return login.redirect(redirect, fields)
 
     def token(self, request: Request) -> Answer:
         """Form body only; a code works once."""

@@ -56,6 +56,7 @@ class Settings(msgspec.Struct, kw_only=True):
     webhook_retry_seconds: tuple[float, ...] = (1, 2, 4, 8, 16)  # the vendor's grow over 75 minutes
     redirect_uris: tuple[str, ...] = ()  # those registered; empty accepts any
     owner_refuses: bool = False
+    owner_is_asked: bool = False  # a page with two buttons
     client_id: str = "sandbox-mailchimp-client"
     client_secret: str = "sandbox-mailchimp-secret"  # noqa: S105 - an example system's, printed at start
 

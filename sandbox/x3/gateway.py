@@ -3,12 +3,13 @@
 import secrets
 from html import escape
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl
 
 import httpx
 import msgspec
 
 from sandbox.http import Answer, Request, json_answer
+from sandbox.login import asking, redirect
 from sandbox.x3.auth import is_signed, opened, sign
 from sandbox.x3.graphql import GraphQL
 from sandbox.x3.state import X3State
@@ -44,6 +45,8 @@ class Gateway:
             return json_answer(200, {"$urls": {"customerUsage.folder": f"{self.root(request)}/folders"}})
         if path == "/v1/token/authorise" and request.method == "GET":
             return await self.authorise(request)
+        if path == "/v1/token/authorise" and request.method == "POST":
+            return await self.decided(request)
         if path == "/v1/token" and request.method == "POST":
             return self.token(request)
         if path == "/v1/token" and request.method == "DELETE":
@@ -76,7 +79,20 @@ class Gateway:
         self.pairings[code] = pairing
         if settings.approval == "later":
             return Answer(200, b"<p>Your request waits for approval.</p>", "text/html; charset=utf-8")
+        if settings.approval == "ask":
+            return asking("Sage X3", f"{params['client_id']} wants to read Sage X3.", {"code": code})
         return await self.approve(pairing)
+
+    async def decided(self, request: Request) -> Answer:
+        """The buttons of the page: the waiting pairing is approved, or the browser goes back without a code."""
+        form = dict(parse_qsl(request.body.decode("utf-8", "replace")))
+        pairing = self.pairings.get(form.get("code", ""))
+        if pairing is None or pairing.approved:
+            return json_answer(404, {"message": "No such request"})
+        if form.get("answer") == "allow":
+            return await self.approve(pairing)
+        del self.pairings[pairing.code]
+        return redirect(pairing.redirect_uri, {"error": "access_denied", "state": pairing.state})
 
     def callback_fields(self, pairing: Pairing) -> dict[str, str]:
         fields = {"authorizationCode": pairing.code, "state": pairing.state}
@@ -90,9 +106,7 @@ class Gateway:
         fields = self.callback_fields(pairing)
         match self.state.settings.callback:
             case "get":
-                mark = "&" if "?" in pairing.redirect_uri else "?"
-                target = f"{pairing.redirect_uri}{mark}{urlencode(fields)}"
-                return Answer(302, b"", "text/html", ((b"location", target.encode()),))
+                return redirect(pairing.redirect_uri, fields)
             case "post_json":
                 await self.post_json(pairing.redirect_uri, fields)
                 return Answer(200, b"<p>Paired.</p>", "text/html; charset=utf-8")
