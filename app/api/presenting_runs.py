@@ -38,6 +38,7 @@ def present(run: SyncRun) -> RunPublic:
         counts=Counts(**{name: getattr(run, f"n_{name}") for name in _COUNTED}),
         skipped_by_reason={**dict.fromkeys(REASONS, 0), **_whole_numbers(run.skipped_by_reason)},
         progress=_progress(run, now()),
+        next_try_at=run.not_before if run.state in ("queued", "running") else None,
     )
 
 

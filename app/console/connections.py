@@ -6,6 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from app.console import advising
 from app.console import connection_forms as forms
 from app.console.calling import Refused
 from app.console.desk import Desk
@@ -99,10 +100,13 @@ def editing(desk: Desk, found: Mapping[str, Any]) -> dict[str, Any]:
     typed = bool(desk.form)
 
     def value(each: forms.Input) -> str:
+        if each.type == "password":
+            return ""  # what is secret never comes back, not even to whoever typed it
         return desk.given(each.field) if typed and each.field in desk.form else forms.shown(found, each)
 
     return {
         "connection": found,
+        "advice": advising.of_connection(found),
         "usual": usual,
         "rare": rare,
         "value": value,
@@ -123,14 +127,17 @@ async def ping(desk: Desk) -> Response:
 
 @pages.post("/connections/{id:uuid}")
 async def change_connection(desk: Desk) -> Response:
+    """A changed address or credential is tried at once; syncs that waited for it then catch up."""
     at = f"{desk.at}/connections/{desk.id()}"
     try:
         body = forms.change(await desk.api.get(at), desk.given)
-        await desk.api.patch(at, body)
+        changed = await desk.api.patch(at, body)
     except forms.NotJson:
         return await show(desk, desk.id(), problem=not_json())
     except Refused as problem:
         return await show(desk, desk.id(), problem=problem)
+    if changed["state"] == "unverified":
+        return await ping(desk)
     return desk.go(f"/connections/{desk.id()}", said="saved")
 
 

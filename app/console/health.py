@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 from app.console.presenting import ago, lasting, parsed
 
 OVERDUE = timedelta(minutes=10)
+LATE = "Late"
+QUIET_HOURS = "quiet_hours"
 _ORDER = ("bad", "warn", "busy", "quiet", "good")
 
 
@@ -34,12 +36,16 @@ def of_sync(sync: Mapping[str, Any], run: Mapping[str, Any] | None, at: datetime
     if not sync["enabled"]:
         return Health("Switched off", "quiet", "Its schedule starts no runs.")
     if run is not None and run["state"] in ("queued", "running"):
+        if run["reason_code"] == QUIET_HOURS:
+            return Health("Quiet hours", "quiet", run["reason"] or "")
+        if run["reason"]:
+            return Health("Waiting to try again", "warn", run["reason"])
         return Health("Running" if run["state"] == "running" else "Waiting", "busy")
     if run is not None and run["state"] == "failed":
         return Health("Last run failed", "bad", run["reason"] or "")
     due = parsed(sync["next_due_at"])
     if due is not None and at - due > OVERDUE:
-        return Health("Late", "warn", f"It was due {ago(due, at)}. Is a worker running?")
+        return Health(LATE, "warn", f"It was due {ago(due, at)}.")
     if run is None:
         return Health("Never run", "quiet", "Start a first run.")
     if run["state"] == "cancelled":

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from starlette.responses import RedirectResponse, Response
 
+from app.console import advising
+from app.console.advising import Advice
 from app.console.calling import Api, Refused
 from app.console.desk import Desk
 from app.console.health import Health, of_sync
@@ -53,12 +55,21 @@ async def overview(desk: Desk) -> Response:
     return await desk.page(
         "overview.html",
         views=views,
-        connections=connections,
-        names={connection["id"]: connection["name"] for connection in connections},
-        troubled=[c for c in connections if c["state"] in ("needs_attention", "needs_authorization")],
+        advice=advice_on(views, connections),
         tones=Counter(view.health.tone for view in views),
         most_letters=MOST_LETTERS,
     )
+
+
+def advice_on(views: Sequence[SyncView], connections: Sequence[Mapping[str, Any]]) -> list[Advice]:
+    """What to do next, the worst first; a connection that several syncs wait for is named once."""
+    at, known = now(), {connection["id"]: connection for connection in connections}
+    found = [advising.of_connection(connection) for connection in connections]
+    for view in views:
+        ends = [known[view.sync[f"{end}_connection_id"]] for end in ("source", "target")]
+        found.append(advising.of_sync(view.sync, view.run, view.health, ends, at))
+    unique = {(each.about, each.is_so): each for each in found if each is not None}
+    return sorted(unique.values(), key=lambda each: (each.tone, each.do == advising.REFUSED))
 
 
 @everywhere.get("/")

@@ -6,9 +6,11 @@ from typing import Any
 
 from starlette.responses import Response
 
+from app.console import advising
 from app.console.calling import Refused
 from app.console.charts import Chart, chart
 from app.console.desk import Desk
+from app.console.presenting import now
 from app.console.routing import Pages
 
 pages = Pages()
@@ -44,6 +46,7 @@ async def run_context(desk: Desk, run_id: str) -> dict[str, Any]:
     return {
         "run": found,
         "sync": sync,
+        "advice": advising.of_run(found, sync, now()),
         "is_over": found["state"] in FINISHED,
         "outcomes": OUTCOMES,
         "segments": segments(found["counts"]),

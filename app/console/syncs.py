@@ -5,12 +5,13 @@ from typing import Any
 
 from starlette.responses import Response
 
-from app.console import schedule_forms, sync_forms
+from app.console import advising, schedule_forms, sync_forms
 from app.console.calling import Refused
 from app.console.condition_forms import OPERATORS
 from app.console.desk import Desk
 from app.console.offers import offer
 from app.console.overview import MOST_LETTERS, look_at, look_at_all
+from app.console.presenting import now
 from app.console.routing import Pages
 
 pages = Pages()
@@ -41,6 +42,7 @@ async def _show(desk: Desk, problem: Refused | None = None) -> Response:
         problem.status if problem else 200,
         problem=problem,
         view=view,
+        advice=advising.of_sync(found, view.run, view.health, (source, target), now()),
         sync=found,
         runs=runs["items"],
         source=source,
@@ -60,6 +62,7 @@ def rule_context(desk: Desk, sync: dict[str, Any] | None, stream: str, offered: 
         "operators": OPERATORS,
         "new_statuses": sync_forms.NEW_STATUSES,
         "inactive_actions": sync_forms.INACTIVE,
+        "inactive_marks": sync_forms.default_marks(stream),
     }
 
 

@@ -153,6 +153,39 @@ ACTIONS = {
     "order.cancelled": "Order cancelled in the store",
     "order.credited": "Order reduced by a credit memo",
     "dead_letter.dismissed": "Dead letter dismissed",
+    "run.queued": "Run asked for",
+    "run.succeeded": "Run succeeded",
+    "run.partially_failed": "Run finished, some records refused",
+    "run.failed": "Run failed",
+    "run.cancelled": "Run cancelled",
+    "run.halted": "Run halted by its brake",
+    "run.approved": "Run let go on in spite of its brake",
+    "sync.created": "Sync created",
+    "sync.changed": "Sync changed",
+    "sync.paused": "Sync paused",
+    "sync.resumed": "Sync goes on",
+    "sync.deleted": "Sync deleted",
+    "mapping.created": "Mapping created",
+    "mapping.replaced": "Mapping changed: a new version",
+    "connection.created": "Connection created",
+    "connection.changed": "Connection changed",
+    "connection.verified": "Connection pinged",
+    "connection.credential_replaced": "Credential replaced",
+    "connection.authorization_started": "Sign-in begun",
+    "connection.authorized": "Signed in at the vendor",
+    "connection.authorization_declined": "Sign-in declined",
+    "connection.authorization_expired": "Sign-in took too long",
+    "connection.deleted": "Connection deleted",
+    "alert_channel.created": "Alert channel added",
+    "alert_channel.changed": "Alert channel changed",
+    "alert_channel.tested": "Test message sent",
+    "alert_channel.rotated": "Alert channel has a new secret",
+    "alert_channel.deleted": "Alert channel deleted",
+    "alert.not_delivered": "An alert could not be delivered",
+    "api_key.created": "API key created",
+    "api_key.revoked": "API key revoked",
+    "tenant.created": "Tenant created",
+    "tenant.changed": "Tenant changed",
     "webhook.subscribe": "Mailchimp told of a subscription",
     "webhook.unsubscribe": "Mailchimp told of an unsubscription",
     "webhook.cleaned": "Mailchimp told of a bounced address",
@@ -207,7 +240,9 @@ SAID = {
 
 
 def named(code: str, names: Mapping[str, str]) -> str:
-    """The words for a code, or the code itself made readable."""
+    """The words for a code, or the code itself made readable; a sentence is left as it is."""
+    if " " in code:
+        return code
     return names.get(code) or code.replace("_", " ").replace(".", ": ").capitalize()
 
 

@@ -46,8 +46,9 @@ class RunPublic(Answer):
     """`drift` says of a reconcile run how many members were missing_in_mailchimp or changed_in_mailchimp, how many are
     an orphan (the sync's tag, but no record), and how many records X3 no longer names (x3_absent_once, x3_deleted).
 
-    `reason` says of a failed or halted run who must act. `skipped_by_reason` always has the six keys no_email,
-    mailing_prohibited, opted_out, duplicate_email, filtered and forgotten, and others as they occur."""
+    `reason` says of a failed or halted run who must act, and of one that waits until `next_try_at` what for.
+    `skipped_by_reason` always has the six keys no_email, mailing_prohibited, opted_out, duplicate_email, filtered and
+    forgotten, and others as they occur."""
 
     id: UUID
     sync_id: UUID
@@ -68,6 +69,7 @@ class RunPublic(Answer):
     started_at: datetime | None
     finished_at: datetime | None
     attempt: int
+    next_try_at: datetime | None
     reason: str | None
     reason_code: str | None
 

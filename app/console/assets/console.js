@@ -36,6 +36,21 @@ document.addEventListener("change", (event) => {
 const wrong = document.querySelector("[data-first]");
 if (wrong) wrong.focus();
 
+// Where there is little room the menu is folded, and tables say beside each value what it is.
+const menu = document.querySelector(".menu");
+if (menu && window.matchMedia("(max-width: 52rem)").matches) menu.open = false;
+for (const table of document.querySelectorAll(".table > table")) {
+  const names = [...table.tHead.rows[0].cells].map((cell) => cell.textContent.trim());
+  for (const row of table.tBodies[0].rows) for (const [n, cell] of [...row.cells].entries()) if (cell.tagName === "TD") cell.dataset.name = names[n];
+  table.classList.add("cards");
+}
+
+// Back from a sign-in in another tab: see what came of it.
+const waiting = document.querySelector("[data-returns]");
+if (waiting) document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "visible") window.location.assign(waiting.dataset.returns);
+});
+
 // A form with data-fills puts the answer into a part of the page instead of leaving it.
 const fillings = new Map();
 
