@@ -26,7 +26,7 @@ from app.domain.planning import Policy
 from app.domain.watermark import lower_bound
 from app.sync import ending
 from app.sync.opened import OpenRun, Pace
-from app.sync.pages import restored
+from app.sync.pages import Position, restored
 from app.sync.ports import BulkUpdater, Inserted, MirrorRow, NewMember, RowError
 from app.sync.reconciling import Reconciler
 from app.sync.run import carry
@@ -357,7 +357,7 @@ class World:
             encode_fragment,
             Policy(self.status, self.inactive.action),
             self.pace,
-            restored(row["position"]),
+            restored(row["position"], Position),
             row["codes"] is None and row["mode"] != "replay",
         )
         opened.bulk, opened.bulk_from = self.bulk, self.bulk_from

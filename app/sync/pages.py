@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -51,13 +51,16 @@ class Position(msgspec.Struct):
         return msgspec.json.encode(self).decode()
 
 
-def restored(stored: Any) -> Position | None:
+PositionT = TypeVar("PositionT", bound=Position)
+
+
+def restored(stored: Any, kind: type[PositionT]) -> PositionT | None:
     """The position of a run row, None for a run that has not begun."""
     if stored is None:
         return None
     if isinstance(stored, str):
-        return msgspec.json.decode(stored, type=Position)
-    return msgspec.convert(stored, Position)
+        return msgspec.json.decode(stored, type=kind)
+    return msgspec.convert(stored, kind)
 
 
 @dataclass(eq=False, slots=True)

@@ -32,7 +32,7 @@ from app.domain.planning import Policy
 from app.domain.store_customers import Build
 from app.domain.watermark import lower_bound
 from app.sync.opened import LeaseLost, OpenRun, Pace
-from app.sync.pages import restored
+from app.sync.pages import Position, restored
 from app.sync.ports import Source
 from app.sync.reconciling import Reconciler
 from app.sync.store_opening import open_keeper
@@ -74,10 +74,35 @@ async def open_run(opener: Opener, pace: Pace, tenant_id: UUID, row: Mapping[str
         marking = both.create_task(marked(opener, tenant_id, row, loaded, source))
     (fitted, notes), row = fitting.result(), marking.result()
     mapping, _ = _with_store(sync, fitted)
+    run = await begun(opener, pace, tenant_id, row, loaded, list_id, source, mapping)
+    run.policy = Policy(sync.new_member_status, parse_inactive(sync.inactive).action)
+    run.position = restored(row["position"], Position)
+    run.sync = {**run.sync, "inactive": parse_inactive(sync.inactive).document()}
+    run.notes.extend(notes)
+    if (bulk_from := loaded.target.settings.get("batch_operations_from", 1000)) is not None and not run.dry:
+        run.bulk, run.bulk_from = opener.bulk_updates(loaded.keys, loaded.target, list_id), int(bulk_from)
+    if store_customer is not None:
+        run.keeper = await open_keeper(opener, loaded.keys, loaded.target, run, store_customer)
+    if row["mode"] == "reconcile" and row["codes"] is None:
+        run.reconciler = Reconciler(run)
+    return run
+
+
+async def begun(
+    opener: Opener,
+    pace: Pace,
+    tenant_id: UUID,
+    row: Mapping[str, Any],
+    loaded: Loaded,
+    list_id: str,
+    source: Source,
+    mapping: CompiledMapping,
+) -> OpenRun:
+    """What every open run has, whatever it carries; new members are its only policy, and it has no position yet."""
+    sync = loaded.sync
     async with opener.database.transaction(tenant_id) as connection:
         audience = await audiences.audience_row(connection, tenant_id, loaded.target.id, list_id)
-    readers = min(int(loaded.source.settings.get("max_concurrency") or 2), MOST_READERS)
-    run = OpenRun(
+    return OpenRun(
         database=opener.database,
         keys=loaded.keys,
         tenant_id=tenant_id,
@@ -88,23 +113,14 @@ async def open_run(opener: Opener, pace: Pace, tenant_id: UUID, row: Mapping[str
         sync=sync.model_dump(),
         audience_id=audience["id"],
         source=source,
-        target=target,
+        target=opener.audience(loaded.keys, loaded.target, list_id),
         mapping=mapping,
         encode=encode_fragment,
-        policy=Policy(sync.new_member_status, parse_inactive(sync.inactive).action),
-        pace=replace(pace, readers=readers),
-        position=restored(row["position"]),
+        policy=Policy(sync.new_member_status, "none"),
+        pace=replace(pace, readers=min(int(loaded.source.settings.get("max_concurrency") or 2), MOST_READERS)),
+        position=None,
         whole=row["codes"] is None and row["mode"] != "replay",
     )
-    run.sync = {**run.sync, "inactive": parse_inactive(sync.inactive).document()}
-    run.notes.extend(notes)
-    if (bulk_from := loaded.target.settings.get("batch_operations_from", 1000)) is not None and not run.dry:
-        run.bulk, run.bulk_from = opener.bulk_updates(loaded.keys, loaded.target, list_id), int(bulk_from)
-    if store_customer is not None:
-        run.keeper = await open_keeper(opener, loaded.keys, loaded.target, run, store_customer)
-    if row["mode"] == "reconcile" and row["codes"] is None:
-        run.reconciler = Reconciler(run)
-    return run
 
 
 async def load(opener: Opener, tenant_id: UUID, row: Mapping[str, Any]) -> Loaded:
