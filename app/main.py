@@ -1,6 +1,7 @@
 """create_app(): the API and the console, with their resources and outer layers."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -16,13 +17,17 @@ from app.api.health import metrics_page
 from app.api.hook_gate import HookGate
 from app.api.rate_limits import RateLimits
 from app.console.application import Console, add_console
+from app.db.webhooks import Place
 from app.resources import Resources, open_resources
 from app.settings import Settings
 from app.telemetry import set_up_logging
 from app.telemetry.listening import listening
 from app.telemetry.measuring import Measuring
+from app.telemetry.metrics import WEBHOOKS
 from app.telemetry.tracing import end_tracing, set_up_tracing
 from app.webhooks.bell import Bell
+from app.webhooks.desk import Desk
+from app.webhooks.paths import KnownPaths
 from app.webhooks.processing import PROCESS
 
 log = structlog.get_logger(__name__)
@@ -42,6 +47,8 @@ def create_app(settings: Settings | None = None, resources: Resources | None = N
         async with open_resources(settings, interactive=True) as opened:
             equip(app, opened)
             async with listening(settings.metrics_address, lambda: metrics_page(app)):
+                gc.collect()
+                gc.freeze()  # what lives as long as the process need not be walked through while somebody waits
                 log.info("api.started")
                 yield
             await app.state.bell.close()
@@ -65,5 +72,15 @@ def equip(app: FastAPI, resources: Resources) -> None:
     app.state.resources = resources
     app.state.measuring = Measuring(resources.database)
     app.state.bell = Bell(partial(resources.queue.ring_for, PROCESS))
+    app.state.desk = Desk(resources.database, partial(_note, app.state.bell))
+    app.state.known_paths = KnownPaths()
     app.state.console = Console(app, resources)
     app.state.rate_limits = RateLimits(resources.redis, resources.settings.rate_limit_per_minute)
+
+
+def _note(bell: Bell, place: Place, new: int, total: int) -> None:
+    """Events of a webhook were stored: count them, and tell workers of the new ones."""
+    WEBHOOKS.labels(place.kind, "new").inc(new)
+    WEBHOOKS.labels(place.kind, "repeated").inc(total - new)
+    if new:
+        bell.ring(place.tenant_id)

@@ -4,14 +4,16 @@ import argparse
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
-from bench import plan
+from bench import plan, webhooks
 from bench.figures import faults, figures
 from bench.gates import gates
 from bench.plan import Contest, Mode
 from bench.report import markdown, save
 from bench.running import ROOT, Failed, Result, printed_by, run
 
+PARTS = ("cpu", "memory", "limit", "flat", "webhooks")
 RESULTS = ROOT / "bench" / "results"
 
 
@@ -24,13 +26,17 @@ def main() -> int:
             [sys.executable, "-m", "bench.contenders.transform", "--seconds", str(mode.transform_seconds)]
         )
         results = [_told(contest, given.patience) for contest in _interleaved(mode, set(given.only))]
+        hooks = _webhooks(mode, set(given.only), given.patience)
     except Failed as error:
         print(error, file=sys.stderr)
         return 2
     rows, wrong = figures(results), [fault for result in results for fault in faults(result)]
     found = gates(mode, rows, transform)
-    print(markdown(mode, rows, found, wrong, {"transform": transform}))
-    save(given.json, mode, rows, found, wrong, results)
+    more: dict[str, Any] = {"transform": transform}
+    if hooks is not None:
+        wrong, found, more["webhooks"] = wrong + webhooks.faults(hooks), found + webhooks.gates(hooks), hooks
+    print(markdown(mode, rows, found, wrong, more))
+    save(given.json, mode, rows, found, wrong, results, more)
     print(f"\nAll of it: {given.json}", file=sys.stderr)
     return 0 if not wrong and all(gate.holds for gate in found if gate.required) else 1
 
@@ -40,13 +46,19 @@ def _arguments() -> argparse.Namespace:
     modes = parser.add_mutually_exclusive_group()
     for name, text in (("quick", "about 90 seconds, for CI"), ("full", "five rounds, and a million records")):
         modes.add_argument(f"--{name}", dest="mode", action="store_const", const=name, default="default", help=text)
-    parser.add_argument("--only", nargs="+", default=[], metavar="PART", help="parts of it: cpu, memory, limit, flat")
+    parser.add_argument("--only", nargs="+", default=[], metavar="PART", help=f"of {', '.join(PARTS)}")
     parser.add_argument(
         "--patience", type=int, default=1, metavar="N", help="how often a run is repeated when others load the machine"
     )
     stamp = time.strftime("%Y-%m-%d-%H%M%S")
     parser.add_argument("--json", type=Path, default=RESULTS / f"{stamp}.json", help="where the JSON goes")
     return parser.parse_args()
+
+
+def _webhooks(mode: Mode, only: set[str], patience: int) -> dict[str, Any] | None:
+    """None when they are no part of it; asked for by name, they are part of any mode."""
+    seconds = mode.webhook_seconds or (plan.default().webhook_seconds if only else 0.0)
+    return webhooks.measured(seconds, patience=patience) if seconds and (not only or "webhooks" in only) else None
 
 
 def _interleaved(mode: Mode, only: set[str]) -> list[Contest]:

@@ -39,6 +39,7 @@ class Mode(msgspec.Struct, frozen=True):
     contests: tuple[Contest, ...]
     share_wanted: float
     transform_seconds: float = 1.0
+    webhook_seconds: float = 30.0  # 0: none
 
 
 AGAIN = ("first", "delta", "full", "changed")
@@ -65,6 +66,7 @@ def quick() -> Mode:
         ),
         share_wanted=0.88,
         transform_seconds=0.3,
+        webhook_seconds=0.0,
     )
 
 

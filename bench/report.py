@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from bench import webhooks
 from bench.figures import Figure
 from bench.gates import Gate
 from bench.plan import Mode
@@ -34,6 +35,8 @@ def markdown(
         if some:
             ours = next((row for row in some if row.name == "ours"), None)
             lines += [f"## {title}", "", _HEAD, *(_row(row, ours) for row in some), ""]
+    if "webhooks" in more:
+        lines.append(webhooks.table(more["webhooks"]))
     costs = more["transform"]["microseconds"]
     steps = ", ".join(f"{name} {spent:.1f}" for name, spent in costs.items())
     lines += [f"From bytes to hashed members, µs of CPU per record: {steps}.", ""]
@@ -81,6 +84,7 @@ def save(
     gates: Sequence[Gate],
     faults: Sequence[str],
     results: Sequence[Result],
+    more: dict[str, Any],
 ) -> None:
     """Figures and gates with everything they come from."""
     document = {
@@ -90,6 +94,7 @@ def save(
         "gates": [{**msgspec.structs.asdict(gate), "holds": gate.holds} for gate in gates],
         "faults": faults,
         "results": results,
+        **more,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(msgspec.json.format(msgspec.json.encode(document)))

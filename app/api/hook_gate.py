@@ -12,7 +12,7 @@ from app.api.admission import refusal
 from app.api.problems import NotFound, TooManyRequests
 from app.api.rate_limits import LocalBuckets
 from app.resources import Resources
-from app.webhooks.paths import MANDRILL, LivePath, find
+from app.webhooks.paths import MANDRILL, KnownPaths, LivePath, find
 
 _PATH = re.compile(r"/hooks/(mailchimp|mandrill)/([^/]*)", re.DOTALL)
 _MAILCHIMP_BYTES = 256 * 1024  # one event
@@ -47,18 +47,22 @@ class HookGate:
             return
         state["hook"] = path
         if path is not None:
-            state["tenant_id"] = path.tenant_id
+            state["tenant_id"] = path.place.tenant_id
             state["most_bytes"] = _MANDRILL_BYTES if match[1] == MANDRILL else _MAILCHIMP_BYTES
-            structlog.contextvars.bind_contextvars(webhook_id=str(path.webhook_id))
+            structlog.contextvars.bind_contextvars(webhook_id=str(path.place.webhook_id))
         await self.app(scope, receive, send)
 
     async def _admit(self, scope: Scope, vendor: str, segment: str) -> LivePath | None:
         app: FastAPI = scope["app"]
         resources: Resources = app.state.resources
-        path = await find(resources.database, resources.vault, vendor, segment)
+        known: KnownPaths = app.state.known_paths
+        path = known.get(vendor, segment, monotonic()) if scope["method"] == "POST" else None
         if path is None:
-            return None
-        wait = self._buckets.wait_seconds(str(path.id), monotonic())
+            path = await find(app.state.desk, resources.vault, vendor, segment)
+            if path is None:
+                return None
+            known.add(vendor, segment, path, monotonic())
+        wait = self._buckets.wait_seconds(path.place.key_id, monotonic())
         if wait:
             raise TooManyRequests(headers={"Retry-After": str(math.ceil(wait))})
         return path

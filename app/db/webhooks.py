@@ -105,9 +105,13 @@ class WebhookEvent(Row, table=True):
     processed_at: datetime | None = instant(nullable=True)
 
 
-async def find_path(database: Database, key_id: str) -> asyncpg.Record | None:
-    """The live path of any tenant with this public part. One round trip: the function runs as the system role."""
-    return await database.pool.fetchrow("select * from mlc_find_path($1)", key_id)
+async def find_paths(database: Database, key_ids: Sequence[str]) -> dict[str, asyncpg.Record]:
+    """The live paths of any tenants with these public parts. One round trip: the function runs as the system role."""
+    rows = await database.pool.fetch(
+        "select k.key_id, p.* from unnest($1::varchar[]) as k(key_id) cross join lateral mlc_find_path(k.key_id) as p",
+        key_ids,
+    )
+    return {row["key_id"]: row for row in rows}
 
 
 class Arrival(NamedTuple):
@@ -123,24 +127,34 @@ class Arrival(NamedTuple):
     body: bytes  # sealed
 
 
-STORE = "select mlc_store_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+# A path may have ended, or its signing secret changed, since the caller looked it up: then nothing is stored.
+STORE = (
+    "select case when exists(select from mlc_find_path($15) where signing_secret is not distinct from $16)"
+    " then mlc_store_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) end"
+)
 
 
-async def store(
-    database: Database,
-    tenant_id: UUID,
-    webhook_id: UUID,
-    path_id: UUID,
-    kind: str,
-    arrivals: Sequence[Arrival],
-    *,
-    signed: bool,
-    note_use: bool,
-) -> int:
+class Place(NamedTuple):
+    """Where events belong: a live path of a webhook, as it was looked up. `signing_secret` is sealed."""
+
+    tenant_id: UUID
+    webhook_id: UUID
+    path_id: UUID
+    kind: str
+    key_id: str
+    signing_secret: bytes | None
+
+
+async def store(database: Database, place: Place, arrivals: Sequence[Arrival], *, note_use: bool) -> int | None:
     """Keep events (distinct by dedup), committed when this returns; one that is there already only counts up. How many
-    are new. One round trip: the function runs as the tenants' role, for this tenant."""
+    are new; None when the path is no longer what `place` says, and nothing was stored.
+
+    One round trip: the functions run as the system role, which finds paths, and as the tenants' role, for this tenant.
+    """
     columns = map(list, zip(*arrivals, strict=True))
-    new: int = await database.pool.fetchval(STORE, tenant_id, webhook_id, path_id, note_use, kind, signed, *columns)
+    signed = place.signing_secret is not None
+    where, proof = place[:3], place[4:]
+    new: int | None = await database.pool.fetchval(STORE, *where, note_use, place.kind, signed, *columns, *proof)
     return new
 
 

@@ -3,17 +3,19 @@
 import hmac
 import re
 import secrets
-from uuid import UUID
+from collections import OrderedDict
 
 import msgspec
 
 from app.connections.vault import CannotOpen, TenantKeys, Vault
-from app.db import webhooks
-from app.db.engine import Database
-from app.db.webhooks import SIGNING_SECRET
+from app.db.webhooks import SIGNING_SECRET, Place
+from app.webhooks.desk import Desk
 
 MAILCHIMP, MANDRILL = "mailchimp", "mandrill"
 TRANSACTIONAL = "transactional"
+
+KNOWN_SECONDS = 30.0
+KNOWN_PATHS = 1000
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _KEY_ID_LENGTH = 12
@@ -34,10 +36,7 @@ class NewPath(msgspec.Struct, frozen=True):
 class LivePath(msgspec.Struct, frozen=True):
     """A path that somebody has just proven to know."""
 
-    tenant_id: UUID
-    id: UUID
-    webhook_id: UUID
-    kind: str
+    place: Place
     keys: TenantKeys
     url: str  # as it was registered
     signing_secret: str | None
@@ -73,12 +72,12 @@ def url_of(base_url: str, kind: str, segment: str) -> str:
     return f"{base_url.rstrip('/')}/hooks/{vendor_of(kind)}/{segment}"
 
 
-async def find(database: Database, vault: Vault, vendor: str, segment: str) -> LivePath | None:
+async def find(desk: Desk, vault: Vault, vendor: str, segment: str) -> LivePath | None:
     """The live path a caller knows; None for unknown, malformed, expired and foreign ones alike, after the same
     work."""
     parts = parted(segment)
     key_id, secret = parts or _NOBODY
-    row = await webhooks.find_path(database, key_id)
+    row = await desk.path(key_id)
     if row is None:
         hmac.compare_digest(hmac.digest(_NOBODYS_HASH, secret.encode(), "sha256"), _NOBODYS_HASH)
         return None
@@ -90,15 +89,31 @@ async def find(database: Database, vault: Vault, vendor: str, segment: str) -> L
         return None
     sealed = row["signing_secret"]
     return LivePath(
-        row["tenant_id"],
-        row["id"],
-        row["webhook_id"],
-        row["kind"],
+        Place(row["tenant_id"], row["webhook_id"], row["id"], row["kind"], key_id, sealed),
         keys,
         url_of(row["base_url"], row["kind"], segment),
         keys.open(sealed, row["id"], SIGNING_SECRET).decode() if sealed is not None else None,
         row["is_stale"],
     )
+
+
+class KnownPaths:
+    """Paths that were found a moment ago, by what only who may deliver knows. Whether one is still alive is asked
+    again by the statement that stores."""
+
+    def __init__(self) -> None:
+        self._found: OrderedDict[tuple[str, str], tuple[float, LivePath]] = OrderedDict()
+
+    def get(self, vendor: str, segment: str, now: float) -> LivePath | None:
+        """One that was added within the last KNOWN_SECONDS; `now` counts up, in seconds."""
+        added_at, path = self._found.get((vendor, segment), (now - KNOWN_SECONDS, None))
+        return path if added_at > now - KNOWN_SECONDS else None
+
+    def add(self, vendor: str, segment: str, path: LivePath, now: float) -> None:
+        self._found[vendor, segment] = (now, msgspec.structs.replace(path, is_stale=False))
+        self._found.move_to_end((vendor, segment))
+        if len(self._found) > KNOWN_PATHS:
+            self._found.popitem(last=False)
 
 
 def _hash(keys: TenantKeys, secret: str) -> bytes:

@@ -1,7 +1,7 @@
 """Stored events take effect: opt-outs lower the mirror, everything is noted. Nobody is ever raised, X3 is not asked."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -81,8 +81,7 @@ async def _some(connection: asyncpg.Connection, keys: TenantKeys, tenant_id: UUI
     await _name_audiences(connection, tenant_id, events)
     await _drop_erased(connection, tenant_id, events)
     # In the order in which pages and pulls write the mirror, so that none waits for another in a circle.
-    for event in sorted(events, key=lambda event: (event.audience_id or _NO_EFFECT, event.hash or b"")):
-        await _effect(connection, tenant_id, event)
+    await _effects(connection, tenant_id, sorted(events, key=lambda e: (e.audience_id or _NO_EFFECT, e.hash or b"")))
     ids = [event.row["id"] for event in events]
     states = ["failed" if event.outcome in ("failed", "unreadable") else "processed" for event in events]
     await webhooks.processed(connection, tenant_id, ids, states, [event.outcome for event in events])
@@ -128,18 +127,33 @@ async def _drop_erased(connection: asyncpg.Connection, tenant_id: UUID, events: 
     await webhooks.drop_bodies(connection, tenant_id, [event.row["id"] for event in gone])
 
 
+async def _effects(connection: asyncpg.Connection, tenant_id: UUID, events: Sequence[Event]) -> None:
+    """All together; one by one, once more, when one of them cannot be applied: it must not hold up the others."""
+    try:
+        async with connection.transaction():
+            for event in events:
+                await _effect(connection, tenant_id, event)
+    except asyncpg.DataError:
+        for event in events:
+            await _effect_alone(connection, tenant_id, event)
+
+
+async def _effect_alone(connection: asyncpg.Connection, tenant_id: UUID, event: Event) -> None:
+    try:
+        async with connection.transaction():
+            await _effect(connection, tenant_id, event)
+    except asyncpg.DataError as error:
+        log.error("webhook_event.failed", event_id=str(event.row["id"]), error=type(error).__name__)
+        event.outcome = "failed"
+
+
 async def _effect(connection: asyncpg.Connection, tenant_id: UUID, event: Event) -> None:
     if event.outcome == "forgotten":
         return
     if event.delivery is None:
         event.outcome = "unreadable"
-        return
-    try:
-        async with connection.transaction():  # one that cannot be applied must not hold up the others
-            event.outcome = await _apply(connection, tenant_id, event, event.delivery)
-    except asyncpg.DataError as error:
-        log.error("webhook_event.failed", event_id=str(event.row["id"]), error=type(error).__name__)
-        event.outcome = "failed"
+    else:
+        event.outcome = await _apply(connection, tenant_id, event, event.delivery)
 
 
 async def _apply(connection: asyncpg.Connection, tenant_id: UUID, event: Event, delivery: Delivery) -> str:

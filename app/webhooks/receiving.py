@@ -13,9 +13,8 @@ from app.connectors.mailchimp.deliveries import (
     transactional_deliveries,
 )
 from app.connectors.mailchimp.signatures import TEST_KEY, is_from_mailchimp, is_from_mandrill
-from app.db import webhooks
-from app.db.engine import Database
 from app.db.webhooks import BODY, Arrival
+from app.webhooks.desk import Bundle, Desk
 from app.webhooks.paths import TRANSACTIONAL, LivePath
 
 
@@ -24,30 +23,20 @@ class NotAuthentic(Exception):
 
 
 async def receive(
-    database: Database, path: LivePath, *, content_type: str, signature: str | None, body: bytes, now: float
-) -> tuple[int, int]:
-    """(new events, events in the delivery), committed when this returns. `now` is in seconds since 1970.
+    desk: Desk, path: LivePath, *, content_type: str, signature: str | None, body: bytes, now: float
+) -> None:
+    """The delivery's events are committed when this returns. `now` is in seconds since 1970.
 
-    Raises NotAuthentic; a body that makes no sense is an event too.
+    Raises NotAuthentic, and PathChanged when the path is no longer as it was found; a body that makes no sense is an
+    event too.
     """
-    if path.kind == TRANSACTIONAL:
+    if path.place.kind == TRANSACTIONAL:
         deliveries = _transactional(path, content_type, signature, body)
     else:
         deliveries = [_mailchimp(path, content_type, signature, body, now)]
     arrivals = {delivery.identity: _arrival(path, delivery) for delivery in deliveries}
-    if not arrivals:
-        return 0, 0
-    new = await webhooks.store(
-        database,
-        path.tenant_id,
-        path.webhook_id,
-        path.id,
-        path.kind,
-        list(arrivals.values()),
-        signed=path.signing_secret is not None,
-        note_use=path.is_stale,
-    )
-    return new, len(arrivals)
+    if arrivals:
+        await desk.store(path.place, Bundle(list(arrivals.values()), path.is_stale))
 
 
 def _mailchimp(path: LivePath, content_type: str, signature: str | None, body: bytes, now: float) -> Delivery:
@@ -88,7 +77,7 @@ def _arrival(path: LivePath, delivery: Delivery) -> Arrival:
         delivery.type,
         delivery.list_id,
         delivery.fired_at,
-        keys.digest(path.webhook_id.bytes + delivery.identity),
+        keys.digest(path.place.webhook_id.bytes + delivery.identity),
         subject_of(keys, delivery.email),
         subject_of(keys, delivery.former_email),
         keys.seal(delivery.body, row, BODY),

@@ -5,6 +5,7 @@ import time
 from urllib.parse import urlencode
 
 import httpx
+import msgspec
 import pytest
 
 from app.connectors.mailchimp.signatures import mandrill_signature
@@ -297,3 +298,43 @@ async def test_above_its_rate_a_path_is_answered_with_429_and_nothing_stored(sit
     assert len(refused) >= 20
     assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
     assert len(await site.fetch("select id from webhook_event")) == len(taken)
+
+
+async def test_many_at_once_are_all_kept_and_repeats_among_them_counted(site: Site) -> None:
+    """They share statements and commits; nobody notices."""
+    url = (await site.hook())["url"]
+    bodies = [a_body(site, email=f"p{n % 30}@acme.test", id=f"{n % 30:010x}") for n in range(60)]
+
+    answers = await asyncio.gather(*(signed(site, url, body) for body in bodies))
+
+    assert {answer.status_code for answer in answers} == {200}
+    events = await site.arrived(30)
+    assert [event["deliveries"] for event in events] == [2] * 30
+    assert {event["email"] for event in events} == {f"p{n}@acme.test" for n in range(30)}
+
+
+async def test_a_path_that_ended_a_moment_ago_takes_nothing_more(site: Site) -> None:
+    """Deliveries do not look it up each time; the statement that stores asks all the same."""
+    hook = await site.hook()
+    assert (await signed(site, hook["url"], a_body(site))).status_code == 200
+    secret = next(there["secret"] for there in await site.registered() if there["url"] == hook["url"])
+    await site.api.call("DELETE", f"{site.hooks}/{hook['id']}")
+
+    body = a_body(site, email=EVE)
+    answer = await send(hook["url"], body, **{"x-mailchimp-signature": signature(secret, int(time.time()), body)})
+
+    assert answer.status_code == 404
+    assert [event["email"] for event in await site.arrived(1)] == [ADA]
+
+
+async def test_another_signing_key_counts_from_the_next_delivery_on(site: Site) -> None:
+    hook = await site.hook(kind="transactional")
+    statuses = []
+    for number, (entered, used) in enumerate((("first", "first"), ("second", "first"), ("second", "second"))):
+        await site.api.call("PATCH", f"{site.hooks}/{hook['id']}", json={"signing_key": f"the-{entered}-key"})
+        events = msgspec.json.encode([{"event": "open", "ts": number, "msg": {"email": ADA}}]).decode()
+        proof = mandrill_signature(f"the-{used}-key", hook["url"], [("mandrill_events", events)]).decode()
+        body = urlencode({"mandrill_events": events}).encode()
+        statuses.append((await send(hook["url"], body, **{"x-mandrill-signature": proof})).status_code)
+
+    assert statuses == [200, 400, 200]
