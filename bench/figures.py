@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from bench import orders
 from bench.plan import Contest
 from bench.running import Result
 
@@ -38,7 +39,7 @@ def figures(results: Sequence[Result]) -> list[Figure]:
         by_contest.setdefault(result.contest, []).append(result)
     found = []
     for contest, rounds in by_contest.items():
-        if contest.contender == "ours":
+        if contest.is_ours:
             found += [_of_step(contest, step, rounds) for step in contest.steps]
         else:
             found.append(_of_baseline(contest, rounds))
@@ -67,19 +68,24 @@ def _of_baseline(contest: Contest, rounds: Sequence[Result]) -> Figure:
 def _of_step(contest: Contest, step: str, rounds: Sequence[Result]) -> Figure:
     runs = [result.printed["steps"][step] for result in rounds]
     records = max(runs[0]["counts"]["read"], 1) if step != "delta" else contest.records
-    rate = records / _median(run["wall_seconds"] for run in runs)
+    seconds = _median(run["wall_seconds"] for run in runs)
+    rate = records / seconds
     is_limited = step == "first" and contest.latency.batch_of(1) > 0
-    steady = _median(_steady(run) for run in runs) if is_limited else None
+    shares: tuple[float | None, float | None] = (None, None)
+    if is_limited and contest.contender == "orders":
+        shares = orders.shares(contest, runs, CONNECTIONS)
+    elif is_limited:
+        most = limit(contest, CONNECTIONS)
+        shares = rate / most, _median(_steady(run) for run in runs) / most
     return Figure(
         contest.part,
-        "ours" if step == "first" else f"ours, {STEPS[step]}",
+        contest.contender if step == "first" else f"{contest.contender}, {STEPS[step]}",
         records,
         rate,
         _micro(_median(run["cpu_seconds"]["worker"] for run in runs), records),
         _micro(_median(run["cpu_seconds"]["postgres"] for run in runs), records),
         _median(run["peak_mb"] for run in runs),
-        rate / limit(contest, CONNECTIONS) if is_limited else None,
-        steady / limit(contest, CONNECTIONS) if steady else None,
+        *shares,
         None,
         max(result.foreign_cores for result in rounds),
     )
@@ -110,16 +116,18 @@ def faults(result: Result) -> list[str]:
     """Whatever a run did that it should not; a fast run that did the wrong thing must not count."""
     contest, seen = result.contest, result.mailchimp
     wanted: dict[str, tuple[Any, Any]] = {
-        "members in Mailchimp": (seen["distinct"], contest.records),
+        "members in Mailchimp": (seen["distinct"], 0 if contest.contender == "orders" else contest.records),
         "calls refused with 429": (seen["throttled"], 0),
         "calls nobody expected": (len(seen["unexpected"]) + len(result.x3["unexpected"]), 0),
     }
     if contest.contender == "ours":
         wanted |= _of_ours(result)
+    elif contest.contender == "orders":
+        wanted |= orders.wanted(result)
     found = [f"{name}: {is_} instead of {should}" for name, (is_, should) in wanted.items() if is_ != should]
     if seen["largest_batch"] > BATCH:
         found.append(f"a batch of {seen['largest_batch']}")
-    allowed = CONNECTIONS if contest.contender == "ours" else THEIR_CONNECTIONS
+    allowed = CONNECTIONS if contest.is_ours else THEIR_CONNECTIONS
     if seen["most_in_flight"] > allowed:
         found.append(f"{seen['most_in_flight']} calls in flight, allowed are {allowed}")
     return [f"{contest.part}, {contest.contender}, {contest.records} records: {fault}" for fault in found]

@@ -22,14 +22,26 @@ BRISK = Latency(page=200, batch=100, member=1.8, call=100)  # a batch of 500: 1 
 
 
 class Contest(msgspec.Struct, frozen=True):
-    """One contender at one size; `part` of the report it belongs to. `steps` are the product's runs."""
+    """One contender at one size; `part` of the report it belongs to. `steps` are the product's runs.
 
-    part: str  # cpu | limit | flat | memory
+    `records` are customers, in the part `orders` invoices of a fifth as many customers.
+    """
+
+    part: str  # cpu | limit | flat | memory | orders
     contender: str
     records: int
     latency: Latency = NONE
     steps: tuple[str, ...] = ("first",)
     rounds: int = 1
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the contender is the product."""
+        return self.contender in ("ours", "orders")
+
+    @property
+    def customers(self) -> int:
+        return max(self.records // 5, 1) if self.contender == "orders" else self.records
 
 
 class Mode(msgspec.Struct, frozen=True):
@@ -63,6 +75,8 @@ def quick() -> Mode:
             *_cpu(20_000, 300, 1),
             Contest("limit", "ours", 50_000, BRISK),
             Contest("memory", "ours", 100_000),
+            Contest("orders", "orders", 3_000, steps=("first", "full")),
+            Contest("orders", "orders", 1_000, BRISK),
         ),
         share_wanted=0.88,
         transform_seconds=0.3,
@@ -71,7 +85,7 @@ def quick() -> Mode:
 
 
 def default() -> Mode:
-    """About ten minutes."""
+    """About half an hour, twenty minutes of it for orders."""
     return Mode(
         "default",
         (
@@ -84,6 +98,9 @@ def default() -> Mode:
             Contest("limit", "official_batch_threads", 50_000, REALISTIC),
             Contest("limit", "httpx_loop", 5_000, REALISTIC),
             Contest("limit", "official_put", 100, REALISTIC),
+            Contest("orders", "orders", 10_000, steps=("first", "full")),
+            Contest("orders", "orders", 100_000),
+            Contest("orders", "orders", 5_000, REALISTIC),
         ),
         share_wanted=0.93,
     )

@@ -18,6 +18,7 @@ _PARTS = {
     "memory": "Memory",
     "limit": "Realistic latency: share of what 8 connections permit",
     "flat": "The same with 1.5 s for a batch of any size",
+    "orders": "Orders with lines: a call each, after those for their customers and products",
 }
 _HEAD = (
     "| contender | records | records/s | share | steady | CPU µs/record | ours is | PostgreSQL µs/record | peak MB |\n"

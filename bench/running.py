@@ -59,9 +59,10 @@ class StandIn:
 
 
 @contextlib.contextmanager
-def stand_ins(records: int, latency: Latency) -> Iterator[tuple[StandIn, StandIn]]:
-    """X3 with so many customers, and an empty Mailchimp."""
-    x3 = StandIn("bench.x3", "--records", str(records), "--page-ms", str(latency.page))
+def stand_ins(customers: int, latency: Latency, invoices: int = 0) -> Iterator[tuple[StandIn, StandIn]]:
+    """X3 with so many customers and invoices, and an empty Mailchimp."""
+    x3_arguments = {"--records": customers, "--invoices": invoices, "--page-ms": latency.page}
+    x3 = StandIn("bench.x3", *(part for name, value in x3_arguments.items() for part in (name, str(value))))
     try:
         times = {"--batch-ms": latency.batch, "--member-ms": latency.member, "--call-ms": latency.call}
         mailchimp = StandIn("bench.mailchimp", *(part for name, ms in times.items() for part in (name, str(ms))))
@@ -91,7 +92,8 @@ def run(contest: Contest, *, patience: int = 1) -> Result:
 
 def _once(contest: Contest) -> Result:
     began, before = time.monotonic(), processes.usage()
-    with stand_ins(contest.records, contest.latency) as (x3, mailchimp):
+    invoices = contest.records if contest.contender == "orders" else 0
+    with stand_ins(contest.customers, contest.latency, invoices) as (x3, mailchimp):
         printed = _contend(contest, x3.url, mailchimp.url)
         seen = mailchimp.seen(), x3.seen()
     after, seconds = processes.usage(), time.monotonic() - began
@@ -102,7 +104,7 @@ def _once(contest: Contest) -> Result:
 def _contend(contest: Contest, x3_url: str, mailchimp_url: str) -> dict[str, Any]:
     argv = [sys.executable, "-m", f"bench.contenders.{contest.contender}", "--x3", x3_url, "--mailchimp", mailchimp_url]
     argv += ["--records", str(contest.records)]
-    if contest.contender == "ours":
+    if contest.is_ours:
         argv += ["--steps", *contest.steps, "--changes", str(max(contest.records // 100, 1))]
     return printed_by(argv)
 
