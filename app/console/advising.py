@@ -9,7 +9,6 @@ from app.console.health import LATE, QUIET_HOURS, Health
 from app.console.presenting import ago
 
 Row = Mapping[str, Any]
-TROUBLED = ("needs_attention", "needs_authorization")
 
 
 class Step(NamedTuple):
@@ -50,6 +49,11 @@ def of_connection(connection: Row) -> Advice | None:
         so = connection["state_reason"] or "The last ping failed."
         return Advice(connection["name"], "bad", so, f"Put that right, then ping it again. {after}", steps)
     return None
+
+
+def of_connections(connections: Sequence[Row]) -> Advice | None:
+    """What the first of them that does not work asks of people."""
+    return next((found for each in connections if (found := of_connection(each)) is not None), None)
 
 
 def of_run(run: Row, sync: Row, at: datetime) -> Advice | None:
@@ -103,8 +107,7 @@ def _looks(run: Row) -> list[Step]:
 def of_sync(sync: Row, run: Row | None, health: Health, connections: Sequence[Row], at: datetime) -> Advice | None:
     """What comes first of what a sync asks of people. `connections` are its own two, `run` its newest that is real."""
     here = f"/syncs/{sync['id']}"
-    cause = next((of_connection(c) for c in connections if c["state"] in TROUBLED), None)
-    if cause is not None:
+    if (cause := of_connections(connections)) is not None:
         return cause
     if sync["state"] == "needs_attention":
         steps = [Step("Let it go on", f"{here}/resume", "operate", is_post=True, is_main=True)]

@@ -7,6 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from app.console import advising
+from app.console.advising import Advice
 from app.console.calling import Refused
 from app.console.charts import Chart, chart
 from app.console.desk import Desk
@@ -43,10 +44,11 @@ async def run_context(desk: Desk, run_id: str) -> dict[str, Any]:
         desk.api.get(f"{at}/changes", limit=_SAMPLES, cursor=desk.asked("changes")),
     )
     sync = await desk.api.get(f"{desk.at}/syncs/{found['sync_id']}")
+    cause = await _cause(desk, sync) if found["state"] == "failed" else None
     return {
         "run": found,
         "sync": sync,
-        "advice": advising.of_run(found, sync, now()),
+        "advice": cause or advising.of_run(found, sync, now()),
         "is_over": found["state"] in FINISHED,
         "outcomes": OUTCOMES,
         "segments": segments(found["counts"]),
@@ -57,6 +59,12 @@ async def run_context(desk: Desk, run_id: str) -> dict[str, Any]:
         "changes": changes["items"],
         "more_changes": changes["next_cursor"],
     }
+
+
+async def _cause(desk: Desk, sync: Mapping[str, Any]) -> Advice | None:
+    """What a connection of the sync asks of people first, before a run can succeed."""
+    ends = [f"{desk.at}/connections/{sync[f'{end}_connection_id']}" for end in ("source", "target")]
+    return advising.of_connections(await asyncio.gather(*map(desk.api.get, ends)))
 
 
 def segments(counts: Mapping[str, int]) -> Sequence[tuple[str, float, float]]:
