@@ -88,7 +88,8 @@ async def _previewed(
     reader = opener.source(keys, source, mapping.selection, interactive=True)
     parties, refused = await _read(reader, body)
     candidates = [(party, item) for party in parties for item in mapping.members(party)]
-    kept = await without_erased(opener.database, keys, access.tenant_id, [item for _, item in candidates])
+    async with opener.database.transaction(access.tenant_id) as connection:
+        kept = await without_erased(connection, keys, access.tenant_id, [item for _, item in candidates])
     made = [(party, item) for (party, _), item in zip(candidates, kept, strict=True)]
     known = await _known(audience, [item for _, item in made if isinstance(item, Member)])
     items = [_item(party, item, mapping.selection, known, compared=audience is not None) for party, item in made]

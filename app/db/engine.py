@@ -1,7 +1,7 @@
 """The way into Postgres: short transactions under one tenant, for the API (SQLModel) and the hot path (asyncpg)."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
 import asyncpg
@@ -12,7 +12,6 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 APP_ROLE = "mlc_app"
 SYSTEM_ROLE = "mlc_system"
-ENTER = "select set_config('role', $1, true), set_config('mlc.tenant', $2, true)"
 ENTER_SESSION = text("select set_config('role', :role, true), set_config('mlc.tenant', :tenant, true)")
 
 # A plan made once against an empty table would stay while the table grows: plan anew, for the size the table has.
@@ -43,15 +42,13 @@ class Database:
     @asynccontextmanager
     async def transaction(self, tenant_id: UUID) -> AsyncIterator[asyncpg.Connection]:
         """One asyncpg transaction under one tenant; commits at the end of the block."""
-        async with self.pool.acquire() as connection, connection.transaction():
-            await connection.execute(ENTER, APP_ROLE, str(tenant_id))
+        async with self.pool.acquire() as connection, _entered(connection, APP_ROLE, tenant_id):
             yield connection
 
     @asynccontextmanager
     async def system(self, tenant_id: UUID | None = None) -> AsyncIterator[asyncpg.Connection]:
         """One asyncpg transaction across tenants; with `tenant_id`, also allowed to delete that tenant's rows."""
-        async with self.pool.acquire() as connection, connection.transaction():
-            await connection.execute(ENTER, SYSTEM_ROLE, str(tenant_id) if tenant_id else "")
+        async with self.pool.acquire() as connection, _entered(connection, SYSTEM_ROLE, tenant_id):
             yield connection
 
     @asynccontextmanager
@@ -76,6 +73,35 @@ class Database:
         """Close both pools."""
         await self.engine.dispose()
         await self.pool.close()
+
+
+@asynccontextmanager
+async def _entered(connection: asyncpg.Connection, role: str, tenant_id: UUID | None) -> AsyncIterator[None]:
+    """A transaction that says whose it is in the message that begins it: one way to the server and back less, of four
+    that a short transaction takes. A savepoint inside is `savepoint()`'s to make."""
+    tenant = "" if tenant_id is None else UUID(int=tenant_id.int)  # written as text: nothing but a UUID gets in
+    try:
+        await connection.execute(
+            f"begin; select set_config('role', '{role}', true), set_config('mlc.tenant', '{tenant}', true)"
+        )
+        yield
+    except BaseException:
+        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):  # cut off: then nothing was committed
+            await connection.execute("rollback")
+        raise
+    await connection.execute("commit")
+
+
+@asynccontextmanager
+async def savepoint(connection: asyncpg.Connection) -> AsyncIterator[None]:
+    """What fails inside the block is undone, and the transaction around it goes on."""
+    await connection.execute("savepoint here")
+    try:
+        yield
+    except BaseException:
+        await connection.execute("rollback to savepoint here")
+        raise
+    await connection.execute("release savepoint here")
 
 
 async def driver_connection(session: AsyncSession) -> asyncpg.Connection:

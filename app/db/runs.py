@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from app.db.base import Row, document, instant
+from app.db.engine import savepoint
 
 ACTIVE = ("running", "halted")
 FINISHED = ("succeeded", "partially_failed", "failed", "cancelled")
@@ -118,7 +119,7 @@ async def claim(
     The row's `taken_over` is true when its holder went away without giving the lease back.
     """
     try:
-        async with connection.transaction():
+        async with savepoint(connection):
             return await connection.fetchrow(CLAIM, tenant_id, run_id, owner, lease_seconds, list(ACTIVE))
     except asyncpg.UniqueViolationError:  # another run of this sync became active at the same instant
         return None

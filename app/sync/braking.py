@@ -1,11 +1,10 @@
 """The brake: a run that would do more than its sync allows stops before it has written anything."""
 
 from collections import Counter
+from collections.abc import Sequence
 
-from app.domain.member import Member, Skip
 from app.domain.planning import LEFT, Action, Decision, decide_all
-from app.sync.deciding import candidates_of
-from app.sync.ledger import known_of
+from app.sync.deciding import Candidate, candidates_of, recall
 from app.sync.mirror import Mirror
 from app.sync.opened import Halted, OpenRun
 from app.sync.pages import Position
@@ -72,7 +71,6 @@ def turns_inactive(decision: Decision) -> bool:
     return known.state == "synced" and known.is_active and (not decision.is_active or decision.reason in LEFT)
 
 
-async def _decisions(run: OpenRun, candidates: list[Member | Skip]) -> list[Decision]:
-    hashes = [c.hash if isinstance(c, Member) else None for c in candidates]
-    known = await known_of(run, [c.key for c in candidates], hashes)
+async def _decisions(run: OpenRun, candidates: Sequence[Candidate]) -> list[Decision]:
+    candidates, known = await recall(run, candidates)
     return decide_all(candidates, known, run.policy, run.encode)

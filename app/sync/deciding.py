@@ -66,10 +66,10 @@ class Decider:
 
     async def _decide_alone(self, page: Page, candidates: Sequence[Candidate]) -> tuple[list[Candidate], set[Page]]:
         released = self._flight.watch_releases()
-        decisions = await self._decisions(candidates)
-        if any(d.writes or d.reason in FINAL for d in decisions) and not self._mirror.fresh:
+        candidates, decisions = await self._decisions(candidates)
+        if not self._mirror.fresh and any(d.writes or d.reason in FINAL for d in decisions):
             await self._mirror.refresh()
-            decisions = await self._decisions(candidates)
+            candidates, decisions = await self._decisions(candidates)
         waiting, blockers = self._waiting(page, candidates, decisions, released)
         blocked, going = [], decisions
         if waiting:
@@ -113,21 +113,23 @@ class Decider:
 
     async def _refused(self, refusals: Sequence[Refusal]) -> list[Decision]:
         """Rows that the source would not give: dead letters, once per reason; what we remember of them stays."""
-        known = await known_of(self._run, [r.code for r in refusals], [None] * len(refusals))
+        run, codes = self._run, [refusal.code for refusal in refusals]
+        async with run.database.transaction(run.tenant_id) as connection:
+            known = await known_of(run, connection, codes, [None] * len(codes))
         return [refused(refusal, known.get(refusal.code, UNKNOWN)) for refusal in refusals]
 
-    async def _decisions(self, candidates: Sequence[Candidate]) -> list[Decision]:
+    async def _decisions(self, candidates: Sequence[Candidate]) -> tuple[Sequence[Candidate], list[Decision]]:
+        """One decision per candidate, and the candidates they are about: who was erased is a skip."""
         run = self._run
         if not candidates:
-            return []
-        keys = [candidate.key for candidate in candidates]
-        known = await known_of(run, keys, [_hash(candidate) for candidate in candidates])
+            return candidates, []
+        candidates, known = await recall(run, candidates)
         if run.dry:
             known = self._with_dry_owners(candidates, known)
         decisions = decide_all(candidates, known, run.policy, run.encode)
         if run.reconciler is not None:
             await run.reconciler.compare(decisions)
-        return decisions
+        return candidates, decisions
 
     def _with_dry_owners(self, candidates: Sequence[Candidate], known: dict[str, Known]) -> dict[str, Known]:
         """Nothing is remembered in a dry run, so the owners that earlier pages found are kept here."""
@@ -147,9 +149,9 @@ class Decider:
 
 
 async def candidates_of(run: OpenRun, parties: Sequence[Party]) -> list[Candidate]:
-    """What these parties become; people who were erased, and contacts that a party has no longer, come as skips."""
-    made = [made for party in parties for made in run.mapping.members(party)]
-    candidates = await without_erased(run.database, run.keys, run.tenant_id, made)
+    """What these parties become; contacts that a party has no longer come as skips."""
+    members = run.mapping.members
+    candidates = [made for party in parties for made in members(party)]
     if run.mapping.per_contact and parties:
         async with run.database.transaction(run.tenant_id) as connection:
             codes = [party.code for party in parties]
@@ -157,6 +159,14 @@ async def candidates_of(run: OpenRun, parties: Sequence[Party]) -> list[Candidat
         made_now = {candidate.key for candidate in candidates}
         candidates += [Skip(key, code, "contact_gone") for key, code in carried if key not in made_now]
     return candidates
+
+
+async def recall(run: OpenRun, candidates: Sequence[Candidate]) -> tuple[Sequence[Candidate], dict[str, Known]]:
+    """The candidates, people who were erased as skips, and what is known of each."""
+    async with run.database.transaction(run.tenant_id) as connection:
+        candidates = await without_erased(connection, run.keys, run.tenant_id, candidates)
+        keys, hashes = [candidate.key for candidate in candidates], [_hash(candidate) for candidate in candidates]
+        return candidates, await known_of(run, connection, keys, hashes)
 
 
 def _hash(candidate: Candidate) -> bytes | None:

@@ -45,15 +45,19 @@ class Change(msgspec.Struct, frozen=True, array_like=True):
     warnings: Sequence[tuple[str, str]] = ()
 
 
-async def known_of(run: OpenRun, keys: Sequence[str], hashes: Sequence[bytes | None]) -> dict[str, Known]:
+async def known_of(
+    run: OpenRun, connection: asyncpg.Connection, keys: Sequence[str], hashes: Sequence[bytes | None]
+) -> dict[str, Known]:
     """What the ledger and the mirror say of these records."""
-    async with run.database.transaction(run.tenant_id) as connection:
-        known = await records.look_up(connection, run.tenant_id, run.sync_id, run.audience_id, keys, hashes)
-        archived = {h for k, h in zip(keys, hashes, strict=True) if h and k in known and known[k].status == "archived"}
-        ours = await consent.archived_by_us(connection, run.tenant_id, run.audience_id, archived) if archived else ()
-    for key, hash_ in zip(keys, hashes, strict=True):
-        if hash_ is not None and hash_ in ours:
-            known[key] = msgspec.structs.replace(known[key], ours=True)
+    known = await records.look_up(connection, run.tenant_id, run.sync_id, run.audience_id, keys, hashes)
+    if not known:
+        return known
+    archived = {h for k, h in zip(keys, hashes, strict=True) if h and k in known and known[k].status == "archived"}
+    if archived:
+        ours = await consent.archived_by_us(connection, run.tenant_id, run.audience_id, archived)
+        for key, hash_ in zip(keys, hashes, strict=True):
+            if hash_ is not None and hash_ in ours:
+                known[key] = msgspec.structs.replace(known[key], ours=True)
     return known
 
 

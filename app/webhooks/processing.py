@@ -21,7 +21,7 @@ from app.connectors.mailchimp.deliveries import (
     transactional_event,
 )
 from app.db import audiences, audit, consent, suppression, webhooks
-from app.db.engine import Database
+from app.db.engine import Database, savepoint
 from app.db.webhooks import BODY
 from app.domain.consent import is_opted_out
 from app.domain.member import subscriber_hash
@@ -130,7 +130,7 @@ async def _drop_erased(connection: asyncpg.Connection, tenant_id: UUID, events: 
 async def _effects(connection: asyncpg.Connection, tenant_id: UUID, events: Sequence[Event]) -> None:
     """All together; one by one, once more, when one of them cannot be applied: it must not hold up the others."""
     try:
-        async with connection.transaction():
+        async with savepoint(connection):
             for event in events:
                 await _effect(connection, tenant_id, event)
     except asyncpg.DataError:
@@ -140,7 +140,7 @@ async def _effects(connection: asyncpg.Connection, tenant_id: UUID, events: Sequ
 
 async def _effect_alone(connection: asyncpg.Connection, tenant_id: UUID, event: Event) -> None:
     try:
-        async with connection.transaction():
+        async with savepoint(connection):
             await _effect(connection, tenant_id, event)
     except asyncpg.DataError as error:
         log.error("webhook_event.failed", event_id=str(event.row["id"]), error=type(error).__name__)

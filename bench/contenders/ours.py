@@ -26,11 +26,12 @@ import asyncpg
 import httpx
 
 from app.cli.supervising import RunningSystem, running_system
-from app.db.engine import APP_ROLE, ENTER
+from app.db.engine import APP_ROLE
 from bench import processes
 from bench.mailchimp import API_KEY, LIST_ID
 
 POLL_SECONDS = 0.2
+ENTER = "select set_config('role', $1, true), set_config('mlc.tenant', $2, true)"  # as every transaction of the product
 FINISHED = ("succeeded", "partially_failed", "failed", "cancelled", "halted")
 MODES = {"first": "delta", "delta": "delta", "full": "full", "changed": "delta"}
 

@@ -25,10 +25,10 @@ import asyncpg
 import httpx
 
 from app.cli.supervising import RunningSystem, running_system
-from app.db.engine import APP_ROLE, ENTER
+from app.db.engine import APP_ROLE
 from bench import processes
 from bench.contenders.delivering import address
-from bench.contenders.ours import watched
+from bench.contenders.ours import ENTER, watched
 from bench.running import ROOT, Failed, environment
 
 PHASES = ("quiet", "busy", "killed")
