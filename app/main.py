@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from app.api.admission import Admission
 from app.api.application import assemble
 from app.api.bodies import Bodies
+from app.api.callback_limits import CallbackLimits
 from app.api.edge import Edge
 from app.api.health import metrics_page
 from app.api.hook_gate import HookGate
@@ -76,6 +77,7 @@ def equip(app: FastAPI, resources: Resources) -> None:
     app.state.known_paths = KnownPaths()
     app.state.console = Console(app, resources)
     app.state.rate_limits = RateLimits(resources.redis, resources.settings.rate_limit_per_minute)
+    app.state.callback_limits = CallbackLimits(resources.redis)
 
 
 def _note(bell: Bell, place: Place, new: int, total: int) -> None:

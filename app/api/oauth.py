@@ -8,9 +8,10 @@ from fastapi.responses import Response
 
 from app.api.answers import answer
 from app.api.callback_fields import callback_fields
-from app.api.callback_pages import page
+from app.api.callback_limits import CallbackLimits
+from app.api.callback_pages import page, told_to_wait
 from app.api.deps import Administering, ObjectId, ResourcesDep
-from app.api.problems import BadRequest
+from app.api.problems import BadRequest, TooManyRequests
 from app.api.schemas.oauth import AuthorizationPublic, SignInPublic
 from app.connections.answering import answer as answered
 from app.connections.authorizing import PATHS, begin
@@ -32,6 +33,10 @@ _ENDS: dict[int | str, dict[str, Any]] = {
     },
     403: {"description": "The sign-in was declined at the vendor", "content": _PROBLEM},
     409: {"description": "The vendor or the connection does not allow it", "content": _PROBLEM},
+    429: {
+        "description": "Too many callbacks from this address, or with this state; see Retry-After",
+        "content": _PROBLEM,
+    },
 }
 _FIELDS = {
     "type": "object",
@@ -117,9 +122,14 @@ async def mailchimp_returned(request: Request, resources: ResourcesDep) -> Respo
 
 
 async def _returned(request: Request, resources: ResourcesDep, system: str) -> Response:
+    limits: CallbackLimits = request.app.state.callback_limits
     try:
+        await limits.count_source(request)
         fields = await callback_fields(request)
+        await limits.count_state(fields.get("state", ""))
     except BadRequest as problem:
         return page(request, Outcome("incomplete", problem.detail))
+    except TooManyRequests as problem:
+        return told_to_wait(request, problem)
     patience = PATIENCE_SECONDS[request.method]
     return page(request, await answered(resources.opener, system, fields, patience=patience))
