@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -12,11 +13,12 @@ import pytest
 from app.connectors.mailchimp.accounts import MailchimpAccount
 from app.connectors.mailchimp.audiences import MailchimpAudience
 from app.connectors.mailchimp.batches import Batches, Operation
+from app.connectors.mailchimp.bulk import member_updates
 from app.connectors.mailchimp.client import MailchimpClient
 from app.connectors.mailchimp.payloads import encode_fragment
 from app.connectors.mailchimp.stores import MailchimpStore
 from app.connectors.mailchimp.webhooks import MailchimpWebhooks
-from app.domain.commerce import Order, OrderLine, PostalAddress, Product, StoreCustomer, Variant
+from app.domain.commerce import Cancellation, Order, OrderLine, PostalAddress, Product, StoreCustomer, Variant
 from app.domain.member import subscriber_hash
 from tests.contract.mailchimp.specification import api_path, faults_of_answer, faults_of_request, operation
 from tests.unit.connectors.mailchimp.scripted import Script, a_member, a_row, ok
@@ -28,6 +30,7 @@ TAG = [{"id": 3, "name": "x3"}]
 
 PLACE = PostalAddress("1 rue X", "B", "Lyon", "ARA", "69001", "FR", "France")
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
+OURS = UUID(int=7)
 LINE = OrderLine("1", "ITM1", "ITM1", 2, Decimal("50.00"), Decimal("1.5"))
 ORDER = Order(
     *("INV/1", "BPC1", "EUR", Decimal("121.00"), (LINE,), Decimal(21), Decimal(3), Decimal(1), "paid", "shipped"),
@@ -90,6 +93,8 @@ CALLS: dict[str, Call] = {
 }
 OTHER_CALLS: dict[str, OtherCall] = {
     "submit a batch": lambda client: batches(client).submit([Operation("PATCH", "/lists/l/members/h", "r1", "{}")]),
+    "submit members": lambda client: member_updates(batches(client), "l").submit(OURS, [(ADA, FRAGMENT)]),
+    "submit orders": lambda client: store(client).bulk(batches(client)).submit(OURS, [ORDER, Cancellation("I/2", NOW)]),
     "poll a batch": lambda client: batches(client).status("b1"),
     "list batches": lambda client: batches(client).submitted_since(NOW),
     "cancel a batch": lambda client: batches(client).cancel("b1"),
@@ -213,6 +218,20 @@ async def test_only_the_insert_only_call_may_say_subscribed(name: str) -> None:
             assert body["sync_tags"] is False
         else:
             assert not holds_subscribed(body)
+
+
+@pytest.mark.parametrize("name", ["submit members", "submit orders"])
+async def test_every_operation_of_a_batch_is_a_request_the_specification_knows(name: str) -> None:
+    (request,) = await requests_of(name)
+    operations = json.loads(request.content)["operations"]
+
+    assert operations
+    for each in operations:
+        url, type_ = f"https://us6.api.mailchimp.com/3.0{each['path']}", {"Content-Type": "application/json"}
+        inner = httpx.Request(each["method"], url, content=each["body"], headers=type_)
+        assert faults_of_request(inner) == []
+        assert not holds_subscribed(json.loads(each["body"]))
+        assert "status" not in json.loads(each["body"])
 
 
 @pytest.mark.parametrize("name", ["update", "move", "fill", "update nothing"])
