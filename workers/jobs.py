@@ -10,12 +10,15 @@ from app.sync.working import work
 from app.webhooks.checking import check
 from app.webhooks.processing import process
 from workers.alerting import look_at
+from workers.memory import let_go
 
 
 async def carry_run(ctx: dict[str, Any], tenant_id: str, run_id: str) -> None:
     """Carry one slice of a run; whether it is to be had is decided by its row, not by this call."""
     result = await work(ctx["shop"], UUID(tenant_id), UUID(run_id))
-    if result in ("ended", "halted"):
+    if result == "sliced":
+        let_go()
+    elif result in ("ended", "halted"):
         await look_at(ctx["resources"], UUID(tenant_id))
 
 
