@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from app.console import wording
 from app.console.health import LATE, QUIET_HOURS, Health
-from app.console.presenting import ago
+from app.console.presenting import coming
 
 Row = Mapping[str, Any]
 
@@ -64,8 +64,8 @@ def of_run(run: Row, sync: Row, at: datetime) -> Advice | None:
     if state == "failed" and not run["dry_run"]:
         return Advice(sync["name"], "bad", run["reason"] or "No reason was kept.", _FAILED, [_again(run), *_looks(run)])
     if state in ("queued", "running") and run["reason"] and run["reason_code"] != QUIET_HOURS:
-        when = f" {ago(run['next_try_at'], at)}" if run["next_try_at"] else " shortly"
-        return Advice(sync["name"], "warn", run["reason"], _PUT_OFF.format(when), _looks(run))
+        do = _PUT_OFF.format(coming(run["next_try_at"], at))
+        return Advice(sync["name"], "warn", run["reason"], do, _looks(run))
     if state == "partially_failed" and not run["dry_run"]:
         letters = Step("See which and why", f"/dead-letters?sync_id={run['sync_id']}&state=open", is_main=True)
         count = run["counts"]["rejected"]
@@ -76,7 +76,7 @@ def of_run(run: Row, sync: Row, at: datetime) -> Advice | None:
 
 _HALTED = "Nothing is written until somebody decides: let it go on if that is right, or cancel it and change the rules."
 _FAILED = "Nothing is lost: the next run carries what this one did not. Try again when the cause is gone."
-_PUT_OFF = "Nobody needs to do anything yet: it tries again by itself{}, and nothing is lost meanwhile."
+_PUT_OFF = "Nobody needs to do anything yet: it tries again by itself {}, and nothing is lost meanwhile."
 REFUSED = "Put them right in X3 and they are tried again by themselves."
 _WAITING_FOR_NOBODY = "No worker has taken it up. Whoever runs the service should see that workers run."
 _STOPPED = "Put that right, then let the sync go on: its next run catches up."

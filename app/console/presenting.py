@@ -89,6 +89,12 @@ def ago(value: str | datetime | None, at: datetime | None = None) -> str:
     return "just now"
 
 
+def coming(value: str | datetime | None, at: datetime | None = None) -> str:
+    """`in 2 hours`; `any moment now` when it has come, and when nobody knows."""
+    instant = parsed(value)
+    return "any moment now" if instant is None or instant <= (at or now()) else ago(instant, at)
+
+
 def number(value: float | None) -> str:
     """`12 345`, with spaces that do not break."""
     return EMPTY if value is None else f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
@@ -132,6 +138,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "clock": clock,
     "lasting": lasting,
     "ago": ago,
+    "coming": coming,
     "number": number,
     "shown": shown,
     "as_json": as_json,
