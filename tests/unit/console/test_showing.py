@@ -1,6 +1,8 @@
 """What the pages say: times with their zone, health in a word, reasons in a sentence."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -29,7 +31,7 @@ def a_sync(**given: Any) -> dict[str, Any]:
 
 
 def a_run(state: str, **given: Any) -> dict[str, Any]:
-    return {"state": state, "reason": None, **given}
+    return {"state": state, "reason": None, "reason_code": None, **given}
 
 
 @pytest.mark.parametrize(
@@ -219,3 +221,13 @@ def test_the_guide_goes_to_what_is_missing() -> None:
         guide = guide._replace(**change)
     assert [*found, guide.step()] == names
     assert guide.done() == names[:-1]
+
+
+def test_every_audit_event_has_words() -> None:
+    """Those that are named where they are written; reasons that are sentences stay what they are."""
+    written = re.compile(r"""(?:audit\(|Event\(|_event\(row, )\s*"([a-z_]+\.[a-z_]+)\"""")
+    found = {name for path in Path("app").rglob("*.py") for name in written.findall(path.read_text())}
+
+    assert len(found) > 25
+    assert found - wording.ACTIONS.keys() == set()
+    assert wording.reason("The run would add 12. Approve or cancel.") == "The run would add 12. Approve or cancel."
