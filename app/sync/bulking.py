@@ -74,6 +74,8 @@ class BulkSender(ABC, Generic[ItemT, RowT, AnsweredT]):
         """Runs until cancelled."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
+            if self._run.stopping:  # what is under way is finished by single calls, which take less long
+                continue
             if self._queue.qsize() >= self._least and (items := self._taken()):
                 await self._send(items)
 
