@@ -61,9 +61,6 @@ def make_states(options: Options) -> tuple[X3State, MailchimpState]:
 async def running(options: Options) -> AsyncIterator[Addresses]:
     """Both servers, ready for requests; stopped when the block ends."""
     x3, mailchimp = make_states(options)
-    # What was just made stays until the end: keep the collector from walking it again and again.
-    gc.collect()
-    gc.freeze()
     servers: list[tuple[uvicorn.Server, socket.socket]] = []
     for app, port in (
         (x3_app(x3, in_process=False), options.x3_port),
@@ -108,6 +105,9 @@ def addresses(options: Options, mailchimp: MailchimpState, x3_port: int, mailchi
 async def serve(options: Options, ready: Callable[[Addresses], None]) -> None:
     """Serve until the task is cancelled; `ready` is told the addresses once requests are taken."""
     async with running(options) as found:
+        # What was just made stays until the end: keep the collector from walking it again and again.
+        gc.collect()
+        gc.freeze()
         ready(found)
         await asyncio.Event().wait()
 

@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from app.main import create_app
 from app.resources import Resources, open_resources
 from app.settings import Settings
+from tests.fixtures.application import application_of
 from tests.fixtures.settings import OPERATOR_KEY
 
 
@@ -74,6 +74,6 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
 
 @pytest.fixture
 async def api(resources: Resources) -> AsyncIterator[Api]:
-    transport = httpx.ASGITransport(create_app(resources=resources))
+    transport = httpx.ASGITransport(application_of(resources))
     async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as http:
         yield Api(http, resources)

@@ -11,8 +11,8 @@ from typer.testing import CliRunner, Result
 
 from app.cli import output
 from app.cli.main import app
-from app.main import create_app
 from app.resources import Resources
+from tests.fixtures.application import application_of
 from tests.fixtures.settings import OPERATOR_KEY
 from tests.integration.api.conftest import Api, api, resources
 
@@ -41,7 +41,7 @@ class Shell:
 
 @pytest.fixture
 async def shell(api: Api, resources: Resources) -> AsyncIterator[Shell]:
-    config = uvicorn.Config(create_app(resources=resources), port=0, lifespan="off", log_config=None)
+    config = uvicorn.Config(application_of(resources), port=0, lifespan="off", log_config=None)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     while not server.started:

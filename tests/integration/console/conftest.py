@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from app.main import create_app
 from app.resources import Resources
+from tests.fixtures.application import application_of
 from tests.fixtures.settings import OPERATOR_KEY
 from tests.integration.api.conftest import Api, resources
 
@@ -54,7 +54,7 @@ class Browser:
 
 @pytest.fixture
 async def application(resources: Resources) -> Any:
-    return create_app(resources=resources)
+    return application_of(resources)
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import httpx
 import pytest
 import uvicorn
 
-from app.main import create_app
 from app.resources import Resources, open_resources
 from app.settings import Settings
 from app.sync.opened import Pace
@@ -20,6 +19,7 @@ from app.sync.sweeping import sweep
 from app.sync.working import Workshop, work
 from sandbox.data import CLEAN
 from sandbox.server import Addresses, Options, running
+from tests.fixtures.application import application_of
 from tests.fixtures.settings import OPERATOR_KEY
 
 HTML = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
@@ -56,7 +56,7 @@ async def served(resources: Resources) -> AsyncIterator[str]:
     """The API's address."""
     url = resources.settings.public_url.rstrip("/")
     config = uvicorn.Config(
-        create_app(resources=resources), port=urlsplit(url).port or 0, log_config=None, access_log=False, lifespan="off"
+        application_of(resources), port=urlsplit(url).port or 0, log_config=None, access_log=False, lifespan="off"
     )
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # signals are pytest's
