@@ -1,16 +1,15 @@
-"""The audit trail: read it, check its chain, take it away."""
+"""The audit trail: read it, check its chain. Taking it away: audit_exports.py."""
 
-from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
 from sqlmodel import col, select
 
 from app.api.answers import answer
-from app.api.deps import Access, Viewing
+from app.api.deps import Viewing
 from app.api.paging import Page, PagingQuery
 from app.api.problems import Invalid
 from app.api.records import CodeQuery
@@ -19,7 +18,6 @@ from app.db.audit import AuditEvent, verify_chain
 
 router = APIRouter(prefix="/v1/tenants/{tenant_id}/audit", tags=["audit"])
 
-_EXPORT_ROWS = 1000
 ActionQuery = Annotated[str | None, Query(pattern=r"^[a-z_]+\.[a-z_]+$", max_length=100)]
 InstantQuery = Annotated[datetime | None, Query()]
 
@@ -67,30 +65,3 @@ async def check_trail(access: Viewing) -> Response:
     async with access.resources.database.transaction(access.tenant_id) as connection:
         verdict = await verify_chain(connection, access.tenant_id)
     return answer(VerdictPublic.model_validate(verdict))
-
-
-@router.get(
-    "/export",
-    summary="Export the audit trail",
-    response_class=StreamingResponse,
-    responses={
-        200: {"description": "One event a line", "content": {"application/x-ndjson": {"schema": {"type": "string"}}}}
-    },
-)
-async def export_trail(access: Viewing) -> StreamingResponse:
-    """Oldest first, up to the moment of the request, as newline-delimited JSON."""
-    first = await _chunk(access, 0)
-    return StreamingResponse(_lines(access, first), media_type="application/x-ndjson")
-
-
-async def _lines(access: Access, chunk: Sequence[AuditEvent]) -> AsyncIterator[bytes]:
-    while chunk:
-        yield b"".join(_public(row).model_dump_json().encode() + b"\n" for row in chunk)
-        chunk = await _chunk(access, chunk[-1].seq) if len(chunk) == _EXPORT_ROWS else ()
-
-
-async def _chunk(access: Access, after: int) -> Sequence[AuditEvent]:
-    statement = select(AuditEvent).where(col(AuditEvent.tenant_id) == access.tenant_id, col(AuditEvent.seq) > after)
-    statement = statement.order_by(col(AuditEvent.seq)).limit(_EXPORT_ROWS)
-    async with access.work() as work:
-        return (await work.db.exec(statement)).all()

@@ -1,7 +1,7 @@
 """The API as the commands call it."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 from uuid import uuid4
 
 import httpx
@@ -64,6 +64,19 @@ class Client:
             if cursor is None:
                 break
         return items[:most]
+
+    def save(self, file: BinaryIO, path: str, **query: Any) -> None:
+        """Write what a GET answers, as it comes. A stream that breaks off ends the command."""
+        try:
+            with self._http.stream("GET", path, params=query) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    fail(problem_sentence(answer), code=self._failure)
+                for piece in answer.iter_bytes():
+                    file.write(piece)
+        except httpx.TransportError as error:
+            why = str(error) or type(error).__name__
+            fail(f"The answer of {self._http.base_url} broke off: {why}. What there is of it is not whole.")
 
     def post(self, path: str, body: Any = None) -> Any:
         """The body of a POST, safe to repeat."""

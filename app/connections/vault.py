@@ -12,6 +12,8 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from app.connections.attesting import Signer
+
 FORMAT = b"\x01"
 NONCE_BYTES = 12
 KEPT_TENANTS = 4096
@@ -57,6 +59,7 @@ class TenantKeys:
         self._aead = AESGCM(_derived(data_key, b"seal"))
         self._pepper = _derived(data_key, b"digest")
         self._keyed = hashlib.blake2b(key=self._pepper, digest_size=16)
+        self._seed = _derived(data_key, b"attest")
 
     def seal(self, plain: bytes, row: UUID | bytes, field: str) -> bytes:
         """Ciphertext bound to this tenant, row and field; 29 bytes longer than `plain`."""
@@ -88,6 +91,12 @@ class TenantKeys:
         hasher = self._keyed.copy()
         hasher.update(value)
         return hasher.digest()
+
+    @property
+    def signer(self) -> Signer:
+        """Signs what the tenant takes away. Nobody can who has the database alone: the key comes from the data key,
+        which lies there under a master key."""
+        return Signer(self._seed)
 
     def secret_hash(self, secret: str) -> bytes:
         """Keyed hash under which an API key's secret is stored."""
