@@ -81,7 +81,8 @@ def _fault_of(state: X3State, request: Request, claims: dict[str, Any], text: st
     if expires <= now or expires - issued > settings.token_validity_seconds:
         return 50
     subject = claims.get("sub")
-    if subject != settings.username and (subject is not None or settings.require_subject):
+    allowed = (settings.username, *settings.allowed_users)
+    if subject not in allowed and (subject is not None or settings.require_subject):
         return 42
     wanted = settings.audience
     if wanted is None:

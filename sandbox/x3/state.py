@@ -49,6 +49,7 @@ class Settings(msgspec.Struct, kw_only=True):
     audience: str | None = None
     accept_empty_audience: bool = True
     require_subject: bool = False
+    allowed_users: tuple[str, ...] = ("adc",)  # beside `username`: whom a token may name
     token_validity_seconds: int = 600
     basic_on_graphql: bool = True
     introspection: bool = True
