@@ -24,6 +24,7 @@ PROGRAMS = VENV / "bin"
 PYTHON = PROGRAMS / "python"
 STAMP = VENV / ".installed"
 OLDEST = (3, 11)
+GIGABYTES_A_PROCESS, MOST_PROCESSES = 1.5, 16  # of the tests, each with a whole product of its own
 COMPILE = ["pip", "compile", "--universal", "--python-version", "3.11", "--no-header", "--quiet"]
 EXTRAS = ["embedded", "dev", "otel"]
 LOCKS = {
@@ -137,6 +138,8 @@ def environment() -> dict[str, str]:
     home = os.environ.get("HOME", "")
     if "UV_CACHE_DIR" not in ours and "XDG_CACHE_HOME" not in ours and not (home and os.access(home, os.W_OK)):
         ours["UV_CACHE_DIR"] = str(VENV / ".uv-cache")
+    if ours.pop("PYTHONDONTWRITEBYTECODE", ""):  # then into .venv: else each of hundreds of processes compiles all anew
+        ours.setdefault("PYTHONPYCACHEPREFIX", str(VENV / "bytecode"))
     return ours
 
 
@@ -158,9 +161,16 @@ def hand_over(*argv: str) -> Callable[[list[str]], int]:
 
 
 def test(arguments: list[str]) -> int:
-    """All tests, in as many processes as the machine has cores; with arguments, whatever they say."""
-    chosen = arguments or ["-n", "auto"]
+    """All tests, in several processes; with arguments, whatever they say."""
+    chosen = arguments or ["-n", str(processes()), "--dist", "worksteal"]
     return hand_over("python", "-m", "pytest")(chosen)
+
+
+def processes() -> int:
+    """How many the tests run in: two a core, since many wait, but no more than fit into memory with their servers."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return max(1, min(2 * cores, int(gigabytes / GIGABYTES_A_PROCESS), MOST_PROCESSES))
 
 
 def check(arguments: list[str]) -> int:
@@ -261,7 +271,7 @@ python3 dev.py <command> [arguments]
 
   demo       the whole product on this machine, with stand-ins for Sage X3 and Mailchimp; --keep leaves it running
   up         API, worker and console, with a PostgreSQL and a Valkey of its own unless their addresses are set
-  test       all tests; with arguments, those of pytest: python3 dev.py test tests/unit -k tags
+  test       all tests, two processes a core; with arguments, those of pytest: python3 dev.py test tests/unit -k tags
   check      format, lint, types, imports, openapi.json, locks: exactly what CI runs. Or only those named
   bench      the benchmark, printed as ratios
   openapi    write openapi.json
