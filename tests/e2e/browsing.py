@@ -10,6 +10,7 @@ from typing import Any
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Request, async_playwright
 
+from tests.e2e.pictures import shrink
 from tests.fixtures.tools import tool
 
 ARGUMENTS = [
@@ -108,14 +109,16 @@ class Visitor:
                 await self.picture(name if scheme == "light" else f"{name}-dark")
         assert not self.faults, (name, self.faults)
 
-    async def picture(self, name: str) -> None:
+    async def picture(self, name: str, tallest: int = _TALLEST) -> None:
         folder = Path(PICTURES or ".")
         folder.mkdir(parents=True, exist_ok=True)
         await self.page.set_viewport_size({"width": _WIDE, "height": 700})
         await self.page.evaluate("window.scrollTo(0, 0)")
         height = await self.page.evaluate("document.documentElement.scrollHeight")
-        clip = {"x": 0, "y": 0, "width": _WIDE, "height": min(height, _TALLEST)}
-        await self.page.screenshot(path=folder / f"{name}.png", full_page=True, clip=clip)  # type: ignore[arg-type]  # a rectangle
+        clip = {"x": 0, "y": 0, "width": _WIDE, "height": min(height, tallest)}
+        path = folder / f"{name}.png"
+        await self.page.screenshot(path=path, full_page=True, clip=clip)  # type: ignore[arg-type]  # a rectangle
+        shrink(path)
         await self.page.set_viewport_size({"width": 1200, "height": 800})
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser
 
-from tests.e2e.browsing import Visitor, chromium, visiting
+from tests.e2e.browsing import PICTURES, Visitor, chromium, visiting
 from tests.e2e.conftest import MakeWorld
 from tests.e2e.world import Carrier, World
 
@@ -59,6 +59,9 @@ async def test_every_page_is_for_everybody(make_world: MakeWorld, browser: Brows
             ("/syncs", "syncs"),
             (f"/syncs/{carrier.id}", "sync"),
             ("/runs", "runs"),
+            ("/alerts", "alerts-none"),
+            ("/alerts/channels/new?kind=webhook", "alert-channel-new"),
+            ("/alerts/channels/new?kind=email", "alert-channel-new-email"),
             ("/records", "records"),
             ("/dead-letters", "dead-letters"),
             ("/consent", "consent-search"),
@@ -70,6 +73,34 @@ async def test_every_page_is_for_everybody(make_world: MakeWorld, browser: Brows
             ("/set-up", "guide"),
         ):
             await look(visitor, world, path, name)
+
+
+async def test_a_run_is_watched_while_it_works(make_world: MakeWorld, browser: Browser) -> None:
+    """Numbers, bar and chart move by themselves, and are read out; in the end the page says what is final."""
+    world = await make_world(customers=1200, x3_settings={"page_size": 50, "max_concurrency": 1})
+    await world.x3.settings(page_latency_seconds=0.12)
+    carrier = await world.sync(mapping={"name": "customers to members"})
+    async with visiting(browser, world.plant.system.api_url) as visitor:
+        await visitor.sign_in(world.plant.system.operator_key)
+        await visitor.heading("Tenants")
+        await visitor.go(f"{home(world)}/syncs/{carrier.id}")
+        await visitor.page.locator("input[name=mode][value=full]").check()
+        await visitor.press("Start")
+        await visitor.page.locator("#run[data-follow] svg.chart").wait_for(timeout=60_000)
+        seen = {await visitor.tile("Read")}
+        for _ in range(600):
+            if not await visitor.page.locator("#run[data-follow]").count():
+                break
+            seen.add(await visitor.tile("Read"))
+            await visitor.page.wait_for_timeout(100)
+        run = await carrier.ended(re.findall(r"/runs/([0-9a-f-]{36})", visitor.page.url)[0])
+        assert len(seen) > 3, seen
+        assert await visitor.tile("Read") == run["counts"]["read"] == 1200
+        assert await visitor.page.locator("svg.chart").count() == 1
+        await visitor.examine("run-of-many")
+        if PICTURES:
+            await visitor.picture("console", tallest=720)
+        await carrier.check(run, {})
 
 
 async def test_a_ping_shows_each_check(world: World, browser: Browser) -> None:

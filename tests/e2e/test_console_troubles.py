@@ -75,7 +75,7 @@ async def test_the_key_of_mailchimp_was_revoked(make_world: MakeWorld, browser: 
         await overview(visitor, world)
         await visitor.reads("Put that right, then ping it again.")
         await visitor.examine("overview-key-revoked")
-        await visitor.follow("Change address or credential – mailchimp")
+        await visitor.follow("Change address or credential – Newsletter account")
         await visitor.reads("Put that right, then ping it again.")
         await visitor.fill("API key", key)
         await visitor.press("Save and check")
