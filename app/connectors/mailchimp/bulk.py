@@ -19,6 +19,9 @@ from app.connectors.mailchimp.shapes import MemberRow
 from app.domain.audience import MirrorRow
 from app.domain.errors import ConnectorError, ProtocolMismatch, RecordRejected, Transient
 
+_LOST = ("mailchimp_archive_gone", "mailchimp_archive_damaged")
+"""No use to ask again: it has been asked for three times."""
+
 RowT = TypeVar("RowT")
 AnsweredT = TypeVar("AnsweredT")
 
@@ -70,7 +73,7 @@ class BatchDesk:
         try:
             await self._batches.results(vendor_id, lambda result: ours.append(result.operation_id.startswith(id_.hex)))
         except Transient as error:
-            if error.code != "mailchimp_archive_gone":
+            if error.code not in _LOST:
                 raise
         return any(ours)
 
@@ -112,7 +115,8 @@ class Bulk(BatchDesk, Generic[RowT, AnsweredT]):
     ) -> dict[int, AnsweredT | ConnectorError]:
         """What became of each row, by its place in the order of submission; absent: unknown.
 
-        Waits until the batch is finished. Raises Transient when that takes longer than `seconds`.
+        Waits until the batch is finished. Raises Transient when that takes longer than `seconds`. Results that cannot
+        be had are absent: nothing of a finished batch is to come any more.
         """
         await self._batches.wait(vendor_id, seconds=seconds)
         found: dict[int, AnsweredT | ConnectorError] = {}
@@ -122,7 +126,11 @@ class Bulk(BatchDesk, Generic[RowT, AnsweredT]):
             if place is not None and place < len(rows):
                 found[place] = self._answer(result, rows[place])
 
-        await self._batches.results(vendor_id, take)
+        try:
+            await self._batches.results(vendor_id, take)
+        except Transient as error:
+            if error.code not in _LOST:
+                raise
         return found
 
     def _answer(self, result: OperationResult, row: RowT) -> AnsweredT | ConnectorError:

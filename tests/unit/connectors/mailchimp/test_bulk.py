@@ -84,6 +84,11 @@ async def test_a_busy_operation_is_of_no_account_and_a_strange_one_is_ours_to_me
     assert isinstance(found[1], ProtocolMismatch)
 
 
+@pytest.mark.parametrize("lost", [httpx.Response(403), httpx.Response(200, content=b"<html>")])
+async def test_results_that_cannot_be_had_are_unknown_and_hold_nobody_up(lost: httpx.Response) -> None:
+    assert await orders(Script(a_batch()), Script(lost)).answers("b1", ROWS, seconds=60) == {}
+
+
 async def test_members_are_changed_without_a_status() -> None:
     script = Script(a_batch("pending"))
     hash_ = subscriber_hash("ada@acme.test")
