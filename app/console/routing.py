@@ -125,13 +125,20 @@ async def _ended(request: Request) -> Response:
 
 async def refusal(desk: Desk, problem: Refused) -> Response:
     """A page that says what went wrong, around it what there is to go on with."""
-    context: dict[str, Any] = {"problem": problem, "title": title_of(problem)}
+    context: dict[str, Any] = {"problem": problem, "title": title_of(problem), "again": _again(desk, problem)}
     if desk.is_fragment:
         return HTMLResponse(render("fragment_problem.html", context), problem.status)
     try:
         return await desk.page("problem.html", problem.status, **context)
     except Refused:  # not even the tenant is to be seen
         return alone(context["title"], problem.detail, problem.status)
+
+
+def _again(desk: Desk, problem: Refused) -> str:
+    """Where the same page may come later; nothing after a form, and when it never will."""
+    url = desk.request.url
+    passes = problem.status in (409, 429) or problem.status >= 500
+    return f"{url.path}?{url.query}" if desk.request.method == "GET" and passes else ""
 
 
 def alone(title: str, sentence: str, status: int) -> Response:

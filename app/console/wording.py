@@ -38,6 +38,12 @@ EVENT_STATES = {
     "processed": ("Processed", "good"),
     "failed": ("Failed", "bad"),
 }
+FACTS = {
+    "graphql_url": "GraphQL address",
+    "clock_skew_seconds": "Its clock differs by seconds",
+    "missing_paths": "Fields it does not offer",
+    "count": "Rows at the last look",
+}
 CHANNEL_KINDS = {"webhook": "Webhook", "email": "E-mail"}
 CHANNEL_STATES = {
     "untried": ("Not tried yet", "quiet"),

@@ -26,7 +26,7 @@ async def filled(make_world: MakeWorld) -> tuple[World, Carrier]:
     """A tenant whose customers are in an audience but for those that cannot be."""
     world = await make_world(customers=60, suppliers=3)
     await world.sandbox.put({"code": "BAD", "name": "Bad & Sons", "emails": ["not an address"], "country": "FR"})
-    carrier = await world.sync(mapping={"name": "customers to members"})
+    carrier = await world.sync(name="customers to newsletter", mapping={"name": "customers to members"})
     await carrier.run("full")
     return world, carrier
 
@@ -79,7 +79,7 @@ async def test_a_run_is_watched_while_it_works(make_world: MakeWorld, browser: B
     """Numbers, bar and chart move by themselves, and are read out; in the end the page says what is final."""
     world = await make_world(customers=1200, x3_settings={"page_size": 50, "max_concurrency": 1})
     await world.x3.settings(page_latency_seconds=0.12)
-    carrier = await world.sync(mapping={"name": "customers to members"})
+    carrier = await world.sync(name="customers to newsletter", mapping={"name": "customers to members"})
     async with visiting(browser, world.plant.system.api_url) as visitor:
         await visitor.sign_in(world.plant.system.operator_key)
         await visitor.heading("Tenants")
@@ -99,11 +99,12 @@ async def test_a_run_is_watched_while_it_works(make_world: MakeWorld, browser: B
         assert await visitor.page.locator("svg.chart").count() == 1
         await visitor.examine("run-of-many")
         if PICTURES:
-            await visitor.picture("console", tallest=720)
+            await visitor.picture("console", tallest=860)
         await carrier.check(run, {})
 
 
-async def test_a_ping_shows_each_check(world: World, browser: Browser) -> None:
+async def test_a_ping_shows_each_check(make_world: MakeWorld, browser: Browser) -> None:
+    world = await make_world(customers=60)
     async with visiting(browser, world.plant.system.api_url) as visitor:
         await visitor.sign_in(world.plant.system.operator_key)
         await visitor.go(f"{home(world)}/connections/{world.connections['x3']}")
