@@ -169,11 +169,13 @@ async def demote(
     run_id: UUID,
     former_owners: Mapping[str, bytes | None],
 ) -> None:
-    """Former owners, by key, of addresses that other records took over; who has moved on meanwhile stays as it is."""
+    """Former owners, by key, of addresses that other records took over; who has moved on, or is skipped for a reason of
+    its own, stays as it is."""
     await connection.execute(
         "update record r set state = 'skipped', reason = 'duplicate_email', run_id = $3, changed_at = clock_timestamp()"
         " from unnest($4::varchar[], $5::bytea[]) as e(key, hash)"
-        " where r.tenant_id = $1 and r.sync_id = $2 and r.key = e.key and r.member_hash = e.hash",
+        " where r.tenant_id = $1 and r.sync_id = $2 and r.key = e.key and r.member_hash = e.hash"
+        " and r.state = 'synced'",
         tenant_id,
         sync_id,
         run_id,
@@ -212,3 +214,16 @@ async def carried_keys(
         codes,
     )
     return [(row["key"], row["code"]) for row in rows]
+
+
+async def has_contacts(connection: asyncpg.Connection, tenant_id: UUID, sync_id: UUID) -> bool:
+    """Whether a contact's record of this sync stands for a member. Looks at its records only if a mapping of the tenant
+    has ever made a member per contact."""
+    found: bool = await connection.fetchval(
+        "select exists(select from mapping_version where tenant_id = $1"
+        " and definition #>> '{email,mode}' = 'per_contact') and exists(select from record"
+        " where tenant_id = $1 and sync_id is not distinct from $2 and state = 'synced' and key <> code)",
+        tenant_id,
+        sync_id,
+    )
+    return found

@@ -18,6 +18,7 @@ ARCHIVED_BY_US = 2
 CREATED_BY_US = 4
 UNSUBSCRIBED_BY_US = 8
 BORN_UNSUBSCRIBED = 16  # made by us as unsubscribed, which is nobody's refusal
+REFUSED = 32  # its person had opted out under an address it has no longer, and the present one does not say so yet
 
 
 class Action(StrEnum):
@@ -68,6 +69,8 @@ class Known(msgspec.Struct, frozen=True, gc=False):
     owner: Owner | None = None
     old_shared: bool = False  # other records of the sync share the remembered address
     ours: bool = False  # the present address is archived, and that was our own doing for another record
+    owner_leaves: bool = False  # on this very page
+    old_taken: bool = False  # a neighbour on the page comes to the remembered address
 
 
 def is_closed(status: str | None, flags: int = 0) -> bool:
@@ -118,6 +121,7 @@ class Decision(msgspec.Struct, gc=False):
     flags: int = 0
     remember: bool = True  # whether the ledger row changes
     alone: bool = False  # to be sent by a call of its own, not in a batch of operations
+    later: bool = False  # to be decided once more when all others have been carried; nothing happens now
     done: bool = False  # the call was made by an earlier holder of the run: only to be remembered
     member_hash: bytes | None = None  # what the ledger shall hold
     warnings: list[tuple[str, str]] = []
@@ -149,21 +153,47 @@ def better(key: str, is_active: bool, other: Owner) -> bool:
 
 
 def decide_all(
-    candidates: Sequence[Member | Skip], known: Mapping[str, Known], policy: Policy, encode: Encode
+    candidates: Sequence[Member | Skip],
+    known: Mapping[str, Known],
+    policy: Policy,
+    encode: Encode,
+    *,
+    last_look: bool = True,
 ) -> list[Decision]:
-    """One decision per candidate, in order. Two candidates with one address: one owner, the other skipped."""
+    """One decision per candidate, in order. Two candidates with one address: one owner, the other skipped.
+
+    Unless it is the `last_look`, who would give up a member for an address that is another record's waits: that one
+    may be about to leave, to the very member that would be given up.
+    """
     owners = _page_owners(candidates)
+    here = {candidate.key: _claims(candidate) for candidate in candidates}
     decisions = []
     for candidate in candidates:
         remembered = known.get(candidate.key, UNKNOWN)
         if remembered.member_hash in owners and _left(candidate, remembered):
-            remembered = msgspec.structs.replace(remembered, old_shared=True)  # a neighbour has the address now
+            remembered = msgspec.structs.replace(remembered, old_shared=True, old_taken=not remembered.old_shared)
         if isinstance(candidate, Skip):
             decisions.append(_decide_skip(candidate, remembered, policy))
             continue
+        if remembered.owner is not None and here.get(remembered.owner.key, candidate.hash) != candidate.hash:
+            remembered = msgspec.structs.replace(remembered, owner_leaves=True)
         rival = owners[candidate.hash]
-        decisions.append(_decide_member(candidate, remembered, policy, encode, rival))
+        decision = _decide_member(candidate, remembered, policy, encode, rival)
+        if not last_look and _gives_up(decision) and remembered.owner and remembered.owner.key not in here:
+            decision.later, decision.remember, decision.action = True, False, Action.NONE
+        decisions.append(decision)
     return decisions
+
+
+def _claims(candidate: Member | Skip) -> bytes | None:
+    """The address a record stands for from now on."""
+    return candidate.hash if isinstance(candidate, Member) and not candidate.is_prohibited else None
+
+
+def _gives_up(decision: Decision) -> bool:
+    """Whether the record leaves an address of its own for one that another record has."""
+    moved = decision.known.member_hash not in (None, decision.member_hash)
+    return decision.action is Action.MERGE or (moved and decision.reason == "duplicate_email")
 
 
 def _left(candidate: Member | Skip, known: Known) -> bool:
@@ -251,7 +281,7 @@ def _decide_member(member: Member, known: Known, policy: Policy, encode: Encode,
     if member.is_prohibited:
         return _prohibit(decision, known)
     if (rival is not NOBODY and rival.key != member.key) or (
-        known.owner is not None and not better(member.key, member.is_active, known.owner)
+        known.owner is not None and not known.owner_leaves and not better(member.key, member.is_active, known.owner)
     ):
         return _shadow(decision, known)
     decision.demote = known.owner
@@ -267,6 +297,7 @@ def _skip(decision: Decision, reason: str, known: Known) -> Decision:
         and known.reason == reason
         and known.member_hash == decision.member_hash
         and known.is_active == decision.is_active
+        and known.flags == decision.flags
     )
     if decision.action is Action.NONE:
         decision.fingerprint = known.fingerprint
@@ -292,7 +323,14 @@ def _shadow(decision: Decision, known: Known) -> Decision:
     open_there = known.old_status is not None and not is_closed(known.old_status, known.flags)
     if had_other and not known.old_shared and open_there:
         decision.action = Action.ARCHIVE
+    elif known.member_hash != decision.member_hash and _has_refused(known):
+        decision.flags |= REFUSED
     return _skip(decision, "duplicate_email", known)
+
+
+def _has_refused(known: Known) -> bool:
+    """Whether the member under the former address is closed, and that was not our own doing."""
+    return is_closed(known.old_status, known.flags) and not known.flags & ARCHIVED_BY_US
 
 
 def _retire(decision: Decision, known: Known, policy: Policy) -> Decision:
@@ -319,12 +357,16 @@ def _carry(decision: Decision, member: Member, known: Known, policy: Policy) -> 
         return decision
     if known.reason in FINAL and known.status is None and not moved and known.fingerprint == decision.fingerprint:
         return _skip(decision, known.reason, known)
+    if known.flags & REFUSED:
+        return _still_refused(decision, member, known)
     if known.flags & ARCHIVED_BY_US and not moved and known.status in ("archived", None):
         return _bring_back(decision)
     shadow = known.reason == "duplicate_email"  # the remembered address is another record's
     if moved and known.old_status is not None and not known.old_shared and not shadow:
         return _move(decision, known)
     if moved and is_closed(known.old_status, known.flags):
+        if known.old_taken and known.status is not None and not shadow:
+            return _move(decision, known)  # nobody shares it: the stricter consent of the two wins
         decision.member_hash = known.member_hash
         return _skip(decision, _closed(known.old_status), known)
     if known.ours:
@@ -341,9 +383,24 @@ def _carry(decision: Decision, member: Member, known: Known, policy: Policy) -> 
         decision.status = policy.new_member_status
         if moved and known.old_status is not None:  # the shared address it comes from stays with somebody else
             decision.status = stricter(decision.status, known.old_status)
+        if moved and known.flags & ARCHIVED_BY_US:  # the member we had archived is another record's by now
+            decision.status = stricter(decision.status, "transactional")
+            decision.flags &= ~ARCHIVED_BY_US
     else:
         decision.action, decision.outcome = Action.UPDATE, Outcome.UPDATED
     return decision
+
+
+def _still_refused(decision: Decision, member: Member, known: Known) -> Decision:
+    """Its person had opted out, and came here by way of an address that others have too. From the moment this address
+    says so itself, a change of mind there counts."""
+    if known.status is not None:
+        decision.flags &= ~REFUSED
+        if not is_closed(known.status):
+            decision.known = msgspec.structs.replace(known, member_hash=member.hash)
+            decision.action = Action.UNSUBSCRIBE
+            decision.flags |= UNSUBSCRIBED_BY_US
+    return _skip(decision, "opted_out", known)
 
 
 def _bring_back(decision: Decision) -> Decision:

@@ -66,10 +66,10 @@ class Decider:
 
     async def _decide_alone(self, page: Page, candidates: Sequence[Candidate]) -> tuple[list[Candidate], set[Page]]:
         released = self._flight.watch_releases()
-        candidates, decisions = await self._decisions(candidates)
+        candidates, decisions = await self._decisions(candidates, page)
         if not self._mirror.fresh and any(d.writes or d.reason in FINAL for d in decisions):
             await self._mirror.refresh()
-            candidates, decisions = await self._decisions(candidates)
+            candidates, decisions = await self._decisions(candidates, page)
         waiting, blockers = self._waiting(page, candidates, decisions, released)
         blocked, going = [], decisions
         if waiting:
@@ -80,6 +80,8 @@ class Decider:
             if decision.writes or decision.remember or decision.key in waiting:
                 held += (_hash(candidate), decision.member_hash, decision.known.member_hash)
         self._flight.hold(page, dict.fromkeys(held))
+        page.later.extend(decision for decision in going if decision.later)
+        going = [decision for decision in going if not decision.later] if page.later else going
         page.decisions.extend(going)
         if self._left_behind:
             for decision in going:
@@ -118,7 +120,9 @@ class Decider:
             known = await known_of(run, connection, codes, [None] * len(codes))
         return [refused(refusal, known.get(refusal.code, UNKNOWN)) for refusal in refusals]
 
-    async def _decisions(self, candidates: Sequence[Candidate]) -> tuple[Sequence[Candidate], list[Decision]]:
+    async def _decisions(
+        self, candidates: Sequence[Candidate], page: Page
+    ) -> tuple[Sequence[Candidate], list[Decision]]:
         """One decision per candidate, and the candidates they are about: who was erased is a skip."""
         run = self._run
         if not candidates:
@@ -126,7 +130,8 @@ class Decider:
         candidates, known = await recall(run, candidates)
         if run.dry:
             known = self._with_dry_owners(candidates, known)
-        decisions = decide_all(candidates, known, run.policy, run.encode)
+        last_look = run.dry or page.lane.kind == "again"
+        decisions = decide_all(candidates, known, run.policy, run.encode, last_look=last_look)
         if run.reconciler is not None:
             await run.reconciler.compare(decisions)
         return candidates, decisions
@@ -152,7 +157,7 @@ async def candidates_of(run: OpenRun, parties: Sequence[Party]) -> list[Candidat
     """What these parties become; contacts that a party has no longer come as skips."""
     members = run.mapping.members
     candidates = [made for party in parties for made in members(party)]
-    if run.mapping.per_contact and parties:
+    if (run.mapping.per_contact or run.sheds_contacts) and parties:
         async with run.database.transaction(run.tenant_id) as connection:
             codes = [party.code for party in parties]
             carried = await records.carried_keys(connection, run.tenant_id, run.sync_id, codes)

@@ -79,6 +79,7 @@ class Flight:
         self._released.update(page.held)
         page.held.clear()
         page.decisions.clear()
+        page.later.clear()
         page.remembered.set()
         self.slots.release()
 

@@ -78,6 +78,7 @@ async def remember(run: OpenRun, pages: Sequence[Page], position: Position, sett
         if not run.dry:
             await _write(run, connection, changed, number)
             await _look_again(run, connection, changed, position)
+            _put_off(pages, position)
         if run.reconciler is not None:
             await run.reconciler.saw(connection, pages)
         await batches.settle(connection, run.tenant_id, settled)
@@ -96,10 +97,14 @@ def tally_pages(run: OpenRun, pages: Sequence[Page], position: Position) -> tupl
     reasons: Counter[str] = Counter()
     for page in pages:
         if page.lane.kind == "again":
+            waited = set(position.later)
+            seen = [d for d in page.decisions if d.key not in waited]
+            _tally([d for d in page.decisions if d.key in waited], run.run_id, counts, reasons)
+            position.later = sorted(waited - {d.key for d in page.decisions})
             whole = run.row["codes"] is None and run.row["lower_bound"] is None
-            counted = {d.code for d in page.decisions} if whole else set(position.shadowed)
-            _recount([d for d in page.decisions if d.code in counted], run.run_id, counts, reasons)
-            _tally([d for d in page.decisions if d.code not in counted], run.run_id, counts, reasons)
+            counted = {d.code for d in seen} if whole else set(position.shadowed)
+            _recount([d for d in seen if d.code in counted], run.run_id, counts, reasons)
+            _tally([d for d in seen if d.code not in counted], run.run_id, counts, reasons)
         else:
             _tally(page.decisions, run.run_id, counts, reasons)
         if page.lane.kind == "codes":
@@ -294,6 +299,15 @@ async def _look_again(
     if freed:
         waiting = await records.shadows(connection, run.tenant_id, run.sync_id, freed)
         position.also.extend(code for code in waiting if code not in position.also)
+
+
+def _put_off(pages: Sequence[Page], position: Position) -> None:
+    """Records that wait for the second look. Their neighbours of the same code have been counted."""
+    for decision in (decision for page in pages for decision in page.later):
+        position.later.append(decision.key)
+        position.shadowed.append(decision.code)
+        if decision.code not in position.also:
+            position.also.append(decision.code)
 
 
 def _lets_go(decision: Decision) -> bool:

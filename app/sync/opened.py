@@ -77,6 +77,7 @@ class OpenRun:
     bulk_from: int = 1000  # single changes waiting; from so many on a batch of operations is made
     began: float = field(default_factory=time.monotonic)
     notes: list[str] = field(default_factory=list)  # warnings of the preparation, shown with the run
+    sheds_contacts: bool = False  # members were made per contact, and are made per party now
     stopping: bool = False  # no new page is to be taken: cancel, or the slice is over
     cancelled: bool = False
 

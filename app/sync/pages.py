@@ -33,14 +33,16 @@ class Lane(msgspec.Struct, gc=False):
 class Position(msgspec.Struct):
     """What a resumed run needs; stored with every remembered page.
 
-    `also` are codes to look at once more at the end, `again` those that are being looked at once more, `shadowed` the
-    codes of a run over codes that were skipped behind another owner, `gone` (key, code) of what X3 no longer names.
+    `also` are codes to look at once more at the end, `again` those that are being looked at once more, `later` the keys
+    that wait for that and are not counted yet, `shadowed` the codes of a run over codes that were skipped behind
+    another owner, `gone` (key, code) of what X3 no longer names.
     `copied`: the audience was copied for comparing.
     """
 
     lanes: list[Lane] = []
     also: list[str] = []
     again: list[str] = []
+    later: list[str] = []
     shadowed: list[str] = []
     gone: list[tuple[str, str]] = []
     copied: bool = False
@@ -72,6 +74,7 @@ class Page:
     last_of_lane: bool
     given: Sequence[Skip] = ()  # what is to be decided when the source was not read for it
     decisions: list[Decision] = field(default_factory=list)
+    later: list[Decision] = field(default_factory=list)  # to be made once more, after all others
     open: int = 1  # one for the planning itself
     number: int = 0  # the order of planning
     held: list[bytes] = field(default_factory=list)  # addresses nobody planned later may decide about

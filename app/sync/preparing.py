@@ -18,7 +18,7 @@ from app.connectors.mailchimp.audiences import MailchimpAudience
 from app.connectors.mailchimp.merge_checks import check_merge_fields, merge_types
 from app.connectors.mailchimp.payloads import encode_fragment
 from app.connectors.mailchimp.shapes import MergeField
-from app.db import audiences
+from app.db import audiences, records
 from app.db.connections import Connection
 from app.db.mappings import MappingVersion
 from app.db.syncs import Sync
@@ -79,6 +79,9 @@ async def open_run(opener: Opener, pace: Pace, tenant_id: UUID, row: Mapping[str
     run.position = restored(row["position"], Position)
     run.sync = {**run.sync, "inactive": parse_inactive(sync.inactive).document()}
     run.notes.extend(notes)
+    if not mapping.per_contact and run.since is None:
+        async with opener.database.transaction(tenant_id) as connection:
+            run.sheds_contacts = await records.has_contacts(connection, tenant_id, sync.id)
     if (bulk_from := loaded.target.settings.get("batch_operations_from", 1000)) is not None and not run.dry:
         run.bulk, run.bulk_from = opener.bulk_updates(loaded.keys, loaded.target, list_id), int(bulk_from)
     if store_customer is not None:

@@ -115,26 +115,123 @@ async def test_a_new_address_never_gets_more_consent_than_the_shared_one_it_come
 PAGES = pytest.mark.parametrize("page_size", [500, 1], ids=["one page", "a page each"])
 
 
-@PAGES
-async def test_two_customers_swap_their_addresses(make_world: MakeWorld, page_size: int) -> None:
-    world = await make_world(x3_settings={"page_size": page_size})
-    customers = await loaded(
-        world, {"code": "C1", "emails": ["a@acme.test"]}, {"code": "C2", "emails": ["b@acme.test"]}
-    )
-    await world.sandbox.put({"code": "C1", "emails": ["b@acme.test"]}, {"code": "C2", "emails": ["a@acme.test"]})
+APART = pytest.mark.parametrize("apart", [False, True], ids=["one page", "pages apart"])
 
-    await customers.run(disturbed=True)
+
+async def turned(make_world: MakeWorld, count: int, *, apart: bool) -> tuple[World, Carrier]:
+    """So many customers are members, and then each gets the address of the next one, the last that of the first. When
+    they are `apart`, others who have changed too are between them, so that no two are on one page."""
+    world = await make_world(x3_settings={"page_size": count if apart else 500})
+    others = [f"C{n}{m}" for n in range(count) for m in range(1, count)]
+    parties = [{"code": f"C{n}0", "emails": [f"a{n}@acme.test"]} for n in range(count)]
+    customers = await loaded(world, *parties, *({"code": code, "emails": [f"{code}@acme.test"]} for code in others))
+    await world.sandbox.put(*({"code": f"C{n}0", "emails": [f"a{(n + 1) % count}@acme.test"]} for n in range(count)))
+    await world.sandbox.put(*({"code": code, "name": "CHANGED"} for code in others))
+    return world, customers
+
+
+async def found_at(customers: Carrier) -> dict[str, dict[str, Any]]:
+    """The members that change hands, by number."""
+    return {email[1]: member for email, member in (await customers.snapshot()).items() if email[0] == "a"}
+
+
+@APART
+@pytest.mark.parametrize("mode", ["delta", "full"])
+@pytest.mark.parametrize("count", [2, 3, 5])
+async def test_customers_swap_their_addresses(make_world: MakeWorld, mode: str, count: int, *, apart: bool) -> None:
+    """Every address keeps its own consent, whoever stands for it now; nobody is archived in between."""
+    _, customers = await turned(make_world, count, apart=apart)
+
+    run = await customers.run(mode, disturbed=True)
+
+    members = await found_at(customers)
+    assert {number: member["merge_fields"]["X3CODE"] for number, member in members.items()} == {
+        str((n + 1) % count): f"C{n}0" for n in range(count)
+    }
+    assert {member["status"] for member in members.values()} == {"subscribed"}
+    assert run["counts"]["read"] == run["counts"]["updated"] == count * count
+
+
+@APART
+@pytest.mark.parametrize("who", [0, 1, 2])
+async def test_whoever_left_takes_that_along_when_addresses_are_swapped(
+    make_world: MakeWorld, who: int, *, apart: bool
+) -> None:
+    """The address that left stays out, and so does the one its person has now; the third is as it was."""
+    world, customers = await turned(make_world, 3, apart=apart)
+    await world.person("unsubscribe", f"a{who}@acme.test")
+
+    run = await customers.run(disturbed=True)
+    await customers.run("full", disturbed=True)
+
+    out = {str(who), str((who + 1) % 3)}
+    assert {number: member["status"] for number, member in (await found_at(customers)).items()} == {
+        number: "unsubscribed" if number in out else "subscribed" for number in "012"
+    }
+    assert run["skipped_by_reason"]["opted_out"] == 2
+
+
+@PAGES
+async def test_an_address_goes_round_in_a_chain(make_world: MakeWorld, page_size: int) -> None:
+    """Each takes the address of the next one, the last gets a new one: every member goes along."""
+    world = await make_world(x3_settings={"page_size": page_size})
+    customers = await loaded(world, *({"code": f"C{n}", "emails": [f"a{n}@acme.test"]} for n in range(4)))
+    await world.sandbox.put(*({"code": f"C{n}", "emails": [f"a{n + 1}@acme.test"]} for n in range(4)))
+
+    run = await customers.run(disturbed=True)
 
     members = await customers.snapshot()
-    assert {email: member["merge_fields"]["X3CODE"] for email, member in members.items()} == {
-        "a@acme.test": "C2",
-        "b@acme.test": "C1",
-    }
-    # Pages apart, the second customer finds its address archived by us and comes back for receipts only.
-    assert [members[email]["status"] for email in ("b@acme.test", "a@acme.test")] == [
-        "subscribed",
-        "subscribed" if page_size > 1 else "transactional",
-    ]
+    there = {email: member["merge_fields"]["X3CODE"] for email, member in members.items() if email != "a0@acme.test"}
+    assert there == {f"a{n + 1}@acme.test": f"C{n}" for n in range(4)}
+    assert {member["status"] for email, member in members.items() if email != "a0@acme.test"} <= {
+        "subscribed", "transactional",
+    }  # fmt: skip
+    assert members.get("a0@acme.test", {"status": "archived"})["status"] == "archived"
+    assert run["counts"]["read"] == 4
+
+
+THERE = ({"code": "C1", "emails": ["none@acme.test"]}, {"code": "C2", "emails": ["one@acme.test"]})
+BACK = ({"code": "C1", "emails": ["one@acme.test"]}, {"code": "C2", "emails": ["two@acme.test"]})
+
+
+async def with_an_inactive_one(world: World, action: str) -> Carrier:
+    """C1 has become inactive, C2 has not."""
+    parties = ({"code": "C1", "emails": ["one@acme.test"]}, {"code": "C2", "emails": ["two@acme.test"]})
+    customers = await loaded(world, *parties, inactive={"action": action})
+    await world.sandbox.put({"code": "C1", "is_active": False})
+    await customers.run()
+    return customers
+
+
+@pytest.mark.parametrize("action", ["tag", "merge_field", "archive", "unsubscribe"])
+async def test_an_address_that_goes_to_an_active_customer_and_back_within_a_delta_went_nowhere(
+    world: World, action: str
+) -> None:
+    customers = await with_an_inactive_one(world, action)
+    before = await customers.snapshot()
+    await world.sandbox.put(*THERE)
+    await world.sandbox.put(*BACK)
+
+    run = await customers.run()
+
+    assert (run["counts"]["read"], run["counts"]["unchanged"]) == (2, 2)
+    assert await customers.snapshot() == before
+
+
+@pytest.mark.parametrize("action", ["tag", "merge_field"])
+async def test_an_address_that_goes_to_an_active_customer_loses_its_mark_and_gets_it_back(
+    world: World, action: str
+) -> None:
+    customers = await with_an_inactive_one(world, action)
+    marks = []
+    for patches in (THERE, BACK):
+        await world.sandbox.put(*patches)
+        await customers.run(disturbed=True)
+        member = (await customers.snapshot())["one@acme.test"]
+        marks.append(("x3-inactive" in member["tags"]) or member["merge_fields"].get("X3STATUS") == "inactive")
+        assert member["status"] == "subscribed"
+
+    assert marks == [False, True]
 
 
 @PAGES
@@ -206,3 +303,33 @@ async def test_another_spelling_of_the_same_address_is_the_same_member(world: Wo
     await customers.run()
 
     assert (await customers.snapshot())["ann@acme.test"]["merge_fields"]["COMPANY"] == "RENAMED"
+
+
+@pytest.mark.parametrize("then", ["its owner leaves", "another address", "a known address"])
+async def test_whoever_opted_out_stays_out_by_way_of_a_shared_address(world: World, then: str) -> None:
+    """C2 refused, then joined C1's address, where nobody sees it; whatever comes next, it is not written to."""
+    await world.sandbox.add_member(world.sandbox.lists[0], "known@acme.test", "subscribed")
+    customers = await loaded(
+        world, {"code": "C1", "emails": ["office@acme.test"]}, {"code": "C2", "emails": ["own@acme.test"]}
+    )
+    await world.person("unsubscribe", "own@acme.test")
+    await world.sandbox.put({"code": "C2", "emails": ["office@acme.test"]})
+    await customers.run()
+    assert (await customers.snapshot())["office@acme.test"]["status"] == "subscribed"  # it is C1's
+
+    patch, email, status = {
+        "its owner leaves": ({"code": "C1", "emails": ["home@acme.test"]}, "office@acme.test", "unsubscribed"),
+        "another address": ({"code": "C2", "emails": ["new@acme.test"]}, "new@acme.test", None),
+        "a known address": ({"code": "C2", "emails": ["known@acme.test"]}, "known@acme.test", "unsubscribed"),
+    }[then]
+    await world.sandbox.put(patch)
+    await customers.run()
+
+    members = await customers.snapshot()
+    assert (members[email]["status"] if email in members else None) == status
+    assert (await customers.records())["C2"]["reason"] == "opted_out"
+    if status is not None:  # said anew, by the person, at the address it has: that counts
+        await world.person("subscribe", email)
+        await world.sandbox.put({"code": "C2", "name": "GLAD TO BE BACK"})
+        await customers.run()
+        assert (await customers.snapshot())[email]["merge_fields"]["COMPANY"] == "GLAD TO BE BACK"

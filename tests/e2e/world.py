@@ -251,7 +251,7 @@ class Carrier:
         found = candidates(await self.world.sandbox.export(self.stream), rules)
         terms = Terms(
             self.sync["new_member_status"], self.sync["inactive"], frozenset(self.world.ours[self.list_id]),
-            frozenset(self.world.forgotten), frozenset(self.world.throttled), again, rules.per_contact,
+            frozenset(self.world.forgotten), frozenset(self.world.throttled), again,
         )  # fmt: skip
         return judge(before, found, self.memories, terms)
 
@@ -302,6 +302,7 @@ class Carrier:
             reasons = {memory.reason, *verdict.or_reasons}
             allowed = {(memory.state, reason) for reason in reasons if reason} or {(memory.state, None)}
             allowed |= {("synced", None)} if None in verdict.or_reasons else set()
+            allowed |= {("skipped", reason) for reason in verdict.or_reasons if reason}
             if found not in allowed:
                 yield f"{key} is {found}, not {sorted(allowed, key=str)} ({verdict})"
             elif found == ("synced", None) and verdict.outcome != "carried" and set(record["tags"]) != memory.tags:

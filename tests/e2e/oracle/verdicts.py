@@ -28,6 +28,7 @@ class Memory:
     retired: bool = False  # taken out because of the inactive policy
     archived: bool = False  # by us
     born_unsubscribed: bool = False  # made by us as unsubscribed: nobody has refused anything
+    has_refused: bool = False  # under an address it has no longer; the present one does not say so
     is_active: bool = True
 
 
@@ -45,13 +46,14 @@ class Judgement:
     """The audience as it must be, the verdict and the memory of each key.
 
     At `loose` addresses several records come and go at once: only the present owner's content counts there, or that
-    nobody is left.
+    nobody is left. If somebody had opted out at one of them, all may be `shut`: of two consents the stricter one wins.
     """
 
     members: dict[str, dict[str, Any]]
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     memories: dict[str, Memory] = field(default_factory=dict)
     loose: dict[str, Person | None] = field(default_factory=dict)
+    shut: bool = False
     ours: set[str] = field(default_factory=set)  # addresses that we have archived
 
 
@@ -68,7 +70,6 @@ class Terms:
     forgotten: frozenset[str] = frozenset()
     throttled: frozenset[str] = frozenset()
     again: frozenset[str] = frozenset()
-    per_contact: bool = False
 
     @property
     def inactive(self) -> str:
@@ -87,7 +88,7 @@ def judge(
         for key, memory in sorted(memories.items())
         if memory.state == "synced" and key not in present and key.partition("/")[0] in codes
     ]
-    found = [*found, *gone] if terms.per_contact else found
+    found = [*found, *gone]
     bench = _Bench(members, found, memories, terms)
     for candidate in found:  # those who leave an address go before those who come
         if bench.leaves(candidate):
@@ -123,6 +124,7 @@ class _Bench:
             both = {email for email in (self.memory(one).email, one.email.lower()) if email}
             if both & left & come:
                 self.made.loose.update(dict.fromkeys(both))
+        self.made.shut = any(self.status(email) in CLOSED for email in self.made.loose)
 
     def memory(self, candidate: Person | Nobody) -> Memory:
         return self.made.memories.get(candidate.key, Memory("unknown"))
@@ -162,13 +164,23 @@ class _Bench:
             self._prohibited(candidate)
         elif self.owners[candidate.email.lower()][1] != candidate.key:
             self._second(candidate)
-        elif candidate.email.lower() in self.made.loose:
-            self.made.loose[candidate.email.lower()] = candidate
-            self._carried(candidate, "carried")
         elif not candidate.is_active and self.terms.inactive in ("archive", "unsubscribe"):
             self._retire(candidate)
+        elif candidate.email.lower() in self.made.loose:
+            self._loose(candidate)
         else:
             self._carry(candidate)
+
+    def _loose(self, one: Person) -> None:
+        known, email = self.memory(one), one.email.lower()
+        self.made.loose[email] = one
+        if not self.made.shut:
+            self._carried(one, "carried")
+            return
+        stays = self.is_closed(known.email, known) and self.status(email) is None
+        self._carried(one, "skipped", "opted_out", or_reasons=(None, "forgotten"))
+        if stays:  # with nowhere to take a refusal to
+            self.made.memories[one.key] = replace(self.made.memories[one.key], email=known.email)
 
     def _nobody(self, candidate: Nobody) -> None:
         known = self.memory(candidate)
@@ -218,12 +230,14 @@ class _Bench:
         alone = known.email not in (None, email) and not self._shared(known.email or "")
         if known.state == "synced" and alone and self.status(known.email) and not self.is_closed(known.email, known):
             self._archive(known.email or "")
-        self.end(one, "skipped", "duplicate_email", email=email, or_reasons=("opted_out",))
+        left = known.email != email and self.is_closed(known.email, known) and not known.archived
+        self.end(one, "skipped", "duplicate_email", email=email, or_reasons=("opted_out",),
+                 has_refused=left or known.has_refused)  # fmt: skip
 
     def _retire(self, one: Person) -> None:
         known = self.memory(one)
         if known.retired:
-            self.end(one, "unchanged")
+            self.end(one, "unchanged", or_reasons=("duplicate_email",) if known.email in self.made.loose else ())
             return
         status = self.status(known.email)
         if known.state != "synced" or status is None or self.is_closed(known.email, known):
@@ -242,6 +256,8 @@ class _Bench:
         moved = known.email not in (None, email)
         if known.state == "rejected" and known.content == one.content and not self._again(one):
             self.end(one, "skipped", "refused_before")
+        elif known.has_refused:
+            self._stays_out(one, email)
         elif known.archived and not moved and self.status(email) == "archived":
             self._restore(one, email)
             self._carried(one, "updated")
@@ -263,6 +279,13 @@ class _Bench:
         else:
             self._write(one, email, adopt=known.state != "synced")
             self._carried(one, "updated")
+
+    def _stays_out(self, one: Person, email: str) -> None:
+        """Whoever had opted out elsewhere does not come back by way of a shared address."""
+        status = self.status(email)
+        if status is not None and status not in CLOSED:
+            self.made.members[email]["status"] = "unsubscribed"
+        self.end(one, "skipped", "opted_out", email=email, has_refused=status is None, born_unsubscribed=False)
 
     def _moved(self, one: Person, known: Memory) -> None:
         """The person has another address: the member goes along, and so does its consent."""
@@ -359,7 +382,7 @@ class _Bench:
         self.made.members[email]["status"] = "unsubscribed" if known.born_unsubscribed else "transactional"
         self.made.ours.discard(email)
 
-    def _carried(self, one: Person, outcome: str, reason: str | None = None, **memory: bool) -> None:
+    def _carried(self, one: Person, outcome: str, reason: str | None = None, **memory: Any) -> None:
         tags = one.tags if outcome != "skipped" else self.memory(one).tags
         self.end(one, outcome, reason, email=one.email.lower(), content=one.content, tags=tags,
                  **{"retired": False, "archived": False, **memory})  # fmt: skip
