@@ -6,7 +6,6 @@ What members (`bulk_members.py`) and orders (`bulk_orders.py`) have in common.
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Generic, TypeVar
 from uuid import UUID, uuid4
 
@@ -14,13 +13,13 @@ import structlog
 
 from app.db import batches
 from app.domain.errors import ConnectorError, RecordRejected, Transient
+from app.sync.bulk_settling import CLOCK_ERROR, close
 from app.sync.opened import LeaseLost, OpenRun
-from app.sync.ports import BatchDesk, Bulk
+from app.sync.ports import Bulk
 
 LOOK_SECONDS = 0.5
 BUSY_SECONDS = 5.0  # while another batch of the connection is under way
 LONGEST_SECONDS = 3600.0  # Mailchimp promises nothing; tens of thousands of operations were seen to take an hour
-CLOCK_ERROR = timedelta(minutes=5)
 
 ItemT = TypeVar("ItemT")
 RowT = TypeVar("RowT")
@@ -163,31 +162,3 @@ class BulkSender(ABC, Generic[ItemT, RowT, AnsweredT]):
         for item in items:
             self.singly(item)
             self._queue.put_nowait(item)
-
-
-async def close(run: OpenRun, id_: UUID, *, finished: bool) -> None:
-    """Nothing of a batch is to come any more."""
-    async with run.database.transaction(run.tenant_id) as connection:
-        await batches.close_bulk(connection, run.tenant_id, id_, finished=finished)
-
-
-async def settle_left_behind(run: OpenRun, desk: BatchDesk) -> None:
-    """Batches whose holder is gone: finished ones are done with; others are stopped, and what they change is left
-    alone for the settle time, so that nothing older arrives after something newer. Once per slice.
-
-    All of the connection's, whichever sync made them, since one that nobody settles holds up every other.
-    """
-    if run.dry:
-        return
-    async with run.database.transaction(run.tenant_id) as connection:
-        left = await batches.bulk_left_behind(
-            connection, run.tenant_id, run.sync["target_connection_id"], run.run_id, run.fence
-        )
-    for row in left:
-        operations = len(row["members"]) // 32
-        vendor_id = row["vendor_id"] or await desk.find(row["id"], row["sent_at"] - CLOCK_ERROR, operations)
-        finished = vendor_id is None or await desk.over(vendor_id)
-        if not finished and vendor_id is not None:
-            await desk.cancel(vendor_id)
-        await close(run, row["id"], finished=finished)
-        log.info("batch.settled", finished=finished, found=vendor_id is not None)

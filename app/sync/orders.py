@@ -11,8 +11,9 @@ from app.sync.order_ledger import remember
 from app.sync.order_opened import OpenOrders, OrderPosition
 from app.sync.order_reconciling import OrderReconciler
 from app.sync.order_source import Phase, Touched
+from app.sync.order_way import Way
 from app.sync.order_writing import OrderWriter
-from app.sync.pages import InOrder, Lane
+from app.sync.pages import Lane
 from app.sync.reading import Reader
 from app.sync.run import Helpers
 
@@ -107,7 +108,7 @@ async def _journey(opened: OpenOrders) -> bool:
     return all(lane.done for lane in opened.position.lanes)
 
 
-async def _read_and_carry(opened: OpenOrders, way: "Way", writer: OrderWriter) -> None:
+async def _read_and_carry(opened: OpenOrders, way: Way, writer: OrderWriter) -> None:
     run = opened.run
     reader = Reader(run, opened.position, run.since)
     decider = OrderDecider(opened)
@@ -124,7 +125,7 @@ async def _read_and_carry(opened: OpenOrders, way: "Way", writer: OrderWriter) -
             pages.create_task(carry(way.enter(parcel_of(page))))
 
 
-async def _remember(opened: OpenOrders, way: "Way", writer: OrderWriter) -> None:
+async def _remember(opened: OpenOrders, way: Way, writer: OrderWriter) -> None:
     """Commit completed pages in lane order; one writer, so the position never runs ahead."""
     while True:
         parcels = way.ready()
@@ -133,47 +134,3 @@ async def _remember(opened: OpenOrders, way: "Way", writer: OrderWriter) -> None
             way.remembered(parcels)
         else:
             await way.order.wait()
-
-
-class Way:
-    """Pages between reading and remembering, of at most so many documents (or one page)."""
-
-    def __init__(self, most: int) -> None:
-        self.order = InOrder()
-        self._most = most
-        self._documents = 0
-        self._landed = asyncio.Event()
-        self._parcels: dict[int, Parcel] = {}
-
-    async def room(self) -> None:
-        """Until another page may set out."""
-        while self._documents >= self._most:
-            self._landed.clear()
-            await self._landed.wait()
-
-    def enter(self, parcel: Parcel) -> Parcel:
-        self._parcels[id(parcel.page)] = parcel
-        self._documents += len(parcel.invoices)
-        self.order.add(parcel.page)
-        return parcel
-
-    def finished(self, parcel: Parcel) -> None:
-        """Everything about it is written: it may be remembered once all before it are."""
-        parcel.page.open = 0
-        self.order.kick()
-
-    def ready(self) -> Sequence[Parcel]:
-        return [self._parcels[id(page)] for page in self.order.ready()]
-
-    def remembered(self, parcels: Sequence[Parcel]) -> None:
-        self.order.remove([parcel.page for parcel in parcels])
-        for parcel in parcels:
-            del self._parcels[id(parcel.page)]
-            self._documents -= len(parcel.invoices)
-            parcel.page.remembered.set()
-        self._landed.set()
-
-    async def landed(self) -> None:
-        """Until every page that was read is remembered."""
-        while (page := self.order.unfinished()) is not None:
-            await page.remembered.wait()

@@ -20,7 +20,7 @@ from app.domain.errors import NeedsTenant, ProtocolMismatch, Transient
 from app.domain.schedule import in_quiet_hours, parse_schedule
 from app.sync import ending, store_syncing
 from app.sync.braking import check_brake
-from app.sync.bulking import settle_left_behind
+from app.sync.bulk_settling import settle_left_behind
 from app.sync.observing import SILENT, Observer
 from app.sync.opened import Halted, LeaseLost, OpenRun, Pace
 from app.sync.order_braking import check_order_brake

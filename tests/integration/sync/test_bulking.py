@@ -9,7 +9,7 @@ import pytest
 from app.db import batches
 from app.db.engine import Database
 from app.domain.errors import ConnectorError, RecordRejected, Transient
-from app.sync.bulking import settle_left_behind
+from app.sync.bulk_settling import settle_left_behind
 from app.sync.opened import OpenRun
 from app.sync.ports import MirrorRow, RowError
 from tests.fakes import FakeMailchimp, Row, World, counts
