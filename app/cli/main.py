@@ -5,7 +5,21 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli import audit, dead_letters, doctor, keys, openapi, processes, records, runs, sandbox, syncs, tenants
+from app.cli import (
+    audit,
+    connections,
+    dead_letters,
+    doctor,
+    keys,
+    mappings,
+    openapi,
+    processes,
+    records,
+    runs,
+    sandbox,
+    syncs,
+    tenants,
+)
 from app.cli.client import close_clients
 from app.cli.config import commands as config
 from app.cli.demo.command import demo
@@ -42,6 +56,8 @@ app.command()(openapi.openapi)
 app.command(context_settings=sandbox.PASS_ON)(sandbox.sandbox)
 app.add_typer(keys.app, name="keys")
 app.add_typer(tenants.app, name="tenants")
+app.add_typer(connections.app, name="connections")
+app.add_typer(mappings.app, name="mappings")
 app.add_typer(syncs.app, name="syncs")
 app.add_typer(runs.app, name="runs")
 app.add_typer(records.app, name="records")

@@ -1,6 +1,7 @@
 """`ml-connector tenants …`: a thin client of the API."""
 
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
@@ -10,6 +11,7 @@ from app.cli.whose import tenant_path
 
 app = typer.Typer(no_args_is_help=True, help="Tenants and their API keys.")
 Named = Annotated[str, typer.Argument(metavar="TENANT", help="Slug or id.")]
+KEY_COLUMNS = ("id", "name", "role", "created_at", "expires_at", "last_used_at")
 COLUMNS = ("id", "slug", "name", "time_zone", "created_at")
 
 
@@ -60,6 +62,33 @@ def delete(
     if not yes and not typer.confirm(f"Destroy everything kept for {name!r}? This cannot be undone."):
         fail("Nothing was done.")
     client.delete(path)
+
+
+@app.command("keys")
+def list_keys(
+    tenant: Named,
+    url: Url = DEFAULT_URL,
+    key: Key = None,
+    as_json: AsJson = False,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> None:
+    """The API keys of a tenant, newest first; never what they are."""
+    client = Client(url, key)
+    page = client.get(f"{tenant_path(client, tenant)}/api-keys", limit=limit, cursor=cursor)
+    show(page, as_json=as_json, columns=KEY_COLUMNS)
+
+
+@app.command("revoke-key")
+def revoke_key(
+    tenant: Named,
+    key_id: Annotated[UUID, typer.Argument(metavar="KEY", help="Id of the key, as `keys` shows it.")],
+    url: Url = DEFAULT_URL,
+    key: Key = None,
+) -> None:
+    """Make an API key worthless at once."""
+    client = Client(url, key)
+    client.delete(f"{tenant_path(client, tenant)}/api-keys/{key_id}")
 
 
 @app.command("add-key")

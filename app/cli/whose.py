@@ -1,4 +1,4 @@
-"""Tenants and syncs as people name them: by slug, by name, or by id."""
+"""Tenants and their objects as people name them: by slug, by name, or by id."""
 
 from typing import Annotated
 from uuid import UUID
@@ -34,11 +34,18 @@ def _by_slug(client: Client, slug: str, own: str | None) -> str:
 
 def sync_id(client: Client, tenant: str, sync: str) -> str:
     """The id of a sync that is given by its name or id. `tenant` is a path."""
-    if _is_id(sync):
-        return sync
-    found = [item["id"] for item in client.all(f"{tenant}/syncs") if item["name"] == sync]
+    return id_of(client, tenant, "syncs", sync)
+
+
+def id_of(client: Client, tenant: str, nouns: str, given: str) -> str:
+    """The id of an object of a collection that is given by its name or id; none or several of the name end the
+    command."""
+    if _is_id(given):
+        return given
+    found = [item["id"] for item in client.all(f"{tenant}/{nouns}") if item["name"] == given]
     if len(found) != 1:
-        fail(f"There {'is no sync' if not found else f'are {len(found)} syncs'} of the name {sync!r}.", code=USAGE)
+        several = f"are {len(found)} {nouns}" if found else f"is no {nouns.removesuffix('s')}"
+        fail(f"There {several} of the name {given!r}.", code=USAGE)
     return str(found[0])
 
 

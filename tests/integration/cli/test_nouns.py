@@ -13,6 +13,7 @@ from app.sync.opened import Pace
 from app.sync.working import Workshop, work
 from tests.fixtures.database import run_on
 from tests.fixtures.site import Site, site, vendor_addresses
+from tests.integration.api.objects import a_mapping
 from tests.integration.cli.conftest import Shell
 
 __all__ = ["site", "vendor_addresses"]
@@ -162,3 +163,86 @@ async def test_a_tenant_is_shown_by_slug_and_destroyed_only_when_meant(place: Si
     assert (refused.exit_code, (await place.api.get(place.tenant)).status_code) == (1, 200)
     await shell.ok("tenants", "delete", "acme", "--yes")
     assert (await place.api.get(place.tenant)).status_code == 404
+
+
+async def test_a_connection_is_listed_shown_verified_and_looked_into_by_name(place: Site, shell: Shell) -> None:
+    listed = json.loads(await shell.ok("connections", "list", "--json"))["items"]
+    verdict = json.loads(await shell.ok("connections", "verify", "Mailchimp", "--json"))
+    checks = await shell.ok("connections", "verify", "X3")
+    shown = await shell.ok("connections", "show", "Mailchimp")
+    audiences = json.loads(await shell.ok("connections", "audiences", "Mailchimp", "--json"))["items"]
+    fields = await shell.ok("connections", "merge-fields", "Mailchimp", place.list_id)
+    stores = json.loads(await shell.ok("connections", "stores", "Mailchimp", "--json"))["items"]
+
+    assert {item["name"] for item in listed} == {"X3", "Mailchimp"}
+    assert verdict["ok"]
+    assert all(check["ok"] for check in verdict["checks"])
+    assert "True" in checks
+    assert "data_centre" in shown
+    assert place.addresses.mailchimp["api_key"] not in shown
+    assert place.list_id in [audience["id"] for audience in audiences]
+    assert "FNAME" in fields
+    assert isinstance(stores, list)
+
+
+async def test_a_connection_that_fails_its_checks_ends_with_1(place: Site, shell: Shell) -> None:
+    body = {"name": "Lost", "system": "mailchimp", "kind": "api_key", "credential": {"api_key": "k-us6"}}
+    await place.api.made(f"{place.tenant}/connections", {**body, "settings": {"base_url": "http://127.0.0.1:9/3.0"}})
+
+    failed = await shell.run("connections", "verify", "Lost")
+    no_sign_in = await shell.run("connections", "authorize", "Lost")
+    kept = await shell.run("connections", "delete", "Lost", typed="n\n")
+    deleted = await shell.run("connections", "delete", "Lost", "--yes")
+    used = await shell.run("connections", "delete", "X3", "--yes")
+    unknown = await shell.run("connections", "show", "Lost")
+
+    assert failed.exit_code == 1
+    assert "False" in failed.stdout
+    assert no_sign_in.exit_code == 1
+    assert (kept.exit_code, deleted.exit_code) == (1, 0)
+    assert (used.exit_code, "A sync uses this connection" in used.stderr) == (1, True)
+    assert (unknown.exit_code, unknown.stderr) == (2, "There is no connection of the name 'Lost'.\n")
+
+
+async def test_a_sign_in_is_begun(place: Site, shell: Shell) -> None:
+    credential = {"client_id": "a", "client_secret": "b"}
+    body = {"name": "Signing in", "system": "mailchimp", "kind": "oauth", "credential": credential}
+    await place.api.made(f"{place.tenant}/connections", body)
+
+    address = await shell.ok("connections", "authorize", "Signing in")
+    again = json.loads(await shell.ok("connections", "authorize", "Signing in", "--json"))
+
+    assert address.startswith("https://login.mailchimp.com/oauth2/authorize?")
+    assert address.count("\n") == 1
+    assert again.keys() == {"authorize_url", "expires_at"}
+
+
+async def test_a_mapping_is_listed_shown_versioned_and_previewed(place: Site, shell: Shell) -> None:
+    (mapping,) = json.loads(await shell.ok("mappings", "list", "--json"))["items"]
+    await place.api.call("PUT", f"{place.tenant}/mappings/{mapping['id']}", json=a_mapping(tags=[{"name": "new"}]))
+
+    shown = json.loads(await shell.ok("mappings", "show", "customers", "--json"))
+    versions = json.loads(await shell.ok("mappings", "versions", "customers", "--json"))["items"]
+    words = ("mappings", "preview", "customers", "--connection", "X3", "--mailchimp", "Mailchimp")
+    table = await shell.ok(*words, "--audience", place.list_id, "--code", "GOOD", "--code", "BAD")
+    items = json.loads(await shell.ok("mappings", "preview", "customers", "--connection", "X3", "--json"))["items"]
+    used = await shell.run("mappings", "delete", "customers", "--yes")
+
+    assert (shown["version"], shown["tags"]) == (2, [{"name": "new"}])
+    assert [version["version"] for version in versions] == [2, 1]
+    assert "good@acme.test" in table
+    assert "would_create" in table
+    assert {item["code"] for item in items} >= {"GOOD", "BAD"}
+    assert used.exit_code == 1
+    assert (await place.people()) == {}
+
+
+async def test_keys_of_a_tenant_are_listed_and_revoked(place: Site, shell: Shell) -> None:
+    made = json.loads(await shell.ok("tenants", "add-key", "acme", "for the shop", "--role", "viewer", "--json"))
+    listed = await shell.ok("tenants", "keys", "acme")
+    await shell.ok("tenants", "revoke-key", "acme", made["id"])
+
+    assert made["id"] in listed
+    assert made["key"] not in listed
+    assert (await place.api.with_key(made["key"]).get(place.tenant)).status_code == 401
+    assert (await shell.run("tenants", "revoke-key", "acme", made["id"])).exit_code == 1
