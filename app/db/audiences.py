@@ -60,6 +60,8 @@ async def audience_row(
     return row
 
 
+_OPEN = ", ".join(f"'{status}'" for status in OPEN_STATUSES)
+
 # One statement for a whole page: the mirror's rows, and a ledger entry for every status that is not the one known.
 MIRROR = f"""
     with e as materialized (
@@ -72,12 +74,14 @@ MIRROR = f"""
     noted as (
         insert into consent_event (tenant_id, member_hash, audience_id, status, before, cause, said_at, run_id)
         select $1, e.hash, $2, e.status, b.status, e.cause, e.changed, $7 from e left join b on b.member_hash = e.hash
-        where b.status is distinct from e.status)
+        where b.status is distinct from e.status and ($9 or b.status is null or b.status in ({_OPEN})
+                                                      or e.status not in ({_OPEN})))
     insert into audience_member as m (tenant_id, audience_id, member_hash, status, last_changed)
     select $1, $2, e.hash, e.status, e.changed from e
     on conflict (tenant_id, audience_id, member_hash) do update
         set status = excluded.status, last_changed = coalesce(excluded.last_changed, m.last_changed)
-        where m.status is distinct from excluded.status or excluded.last_changed > m.last_changed
+        where (m.status is distinct from excluded.status or excluded.last_changed > m.last_changed)
+          and ($9 or m.status in ({_OPEN}) or excluded.status not in ({_OPEN}))
 """
 
 
@@ -91,9 +95,13 @@ async def mirror(
     *,
     causes: Sequence[str] | str = "mirror_pull",
     run_id: UUID | None = None,
+    may_open: bool = True,
 ) -> None:
     """Note what Mailchimp said of these members (distinct hashes); a status we did not know goes into the consent
-    ledger with its cause (one for all, or one each)."""
+    ledger with its cause (one for all, or one each).
+
+    Unless it `may_open`, what was closed meanwhile stays so: a webhook told of it while the call was on its way.
+    """
     if hashes:
         await connection.execute(
             MIRROR,
@@ -105,6 +113,7 @@ async def mirror(
             None if isinstance(causes, str) else texts(causes),
             run_id,
             causes if isinstance(causes, str) else None,
+            may_open,
         )
 
 

@@ -26,6 +26,9 @@ AUDIT_ACTIONS = {
 }
 CAUSES: Mapping[Action, str] = {action: action.value for action in AUDIT_ACTIONS if action is not Action.FLAG}
 """What the consent ledger says of a status that a call of ours set, or that its answer told."""
+OPENING = (Action.RESTORE.value, Action.MERGE.value)
+"""Calls that may open what was closed. The others are made for open members only: one that is closed now was closed
+while they were on their way."""
 ON_THE_OLD = (Action.ARCHIVE, Action.UNSUBSCRIBE, Action.FLAG)  # calls on the member we remember
 GONE = "gone"  # what a decision's status says when Mailchimp no longer has the member
 
@@ -254,15 +257,18 @@ async def _mirror(run: OpenRun, connection: asyncpg.Connection, changed: Sequenc
             gone.add(old)
         elif decision.action is Action.MERGE and old not in (None, hash_) and decision.outcome is Outcome.UPDATED:
             statuses[old], causes[old] = "archived", "merge"
-    await audiences.mirror(
-        connection,
-        run.tenant_id,
-        run.audience_id,
-        list(statuses),
-        list(statuses.values()),
-        causes=[causes[hash_] for hash_ in statuses],
-        run_id=run.run_id,
-    )
+    for may_open in (True, False):
+        told = [hash_ for hash_ in statuses if (causes[hash_] in OPENING) is may_open]
+        await audiences.mirror(
+            connection,
+            run.tenant_id,
+            run.audience_id,
+            told,
+            [statuses[hash_] for hash_ in told],
+            causes=[causes[hash_] for hash_ in told],
+            run_id=run.run_id,
+            may_open=may_open,
+        )
     if gone:
         await audiences.forget_members(connection, run.tenant_id, run.audience_id, list(gone), run_id=run.run_id)
 
