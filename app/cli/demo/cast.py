@@ -19,11 +19,12 @@ class Cast(NamedTuple):
     moved: Row  # gets another address
     retired: Row  # becomes inactive
     renamed_supplier: Row
+    deleted_supplier: Row  # for good, when the day is over
 
     @property
     def written(self) -> tuple[Row, ...]:
-        """Those whose change must reach Mailchimp."""
-        return self[2:]
+        """Those whose change of the day must reach Mailchimp."""
+        return self[2:6]
 
 
 NEWCOMER: dict[str, Any] = {
@@ -50,8 +51,8 @@ async def choose(x3: SageX3) -> Cast:
     """
     customers, suppliers = await x3.export("customers"), await x3.export("suppliers")
     taken = Counter(address_of(row) for row in (*customers, *suppliers))
-    found = [*islice(_ordinary(customers, taken), 5), *islice(_ordinary(suppliers, taken), 1)]
-    if len(found) < 6 or found[-1] in customers:
+    found = [*islice(_ordinary(customers, taken), 5), *islice(_ordinary(suppliers, taken), 2)]
+    if len(found) < len(Cast._fields) or found[-2] in customers:
         raise StoryBroken("The example has too few ordinary companies: give more --customers or --suppliers.")
     return Cast(*found)
 

@@ -72,6 +72,10 @@ class SageX3(StandIn):
         """Create or change customers or suppliers, as somebody working in X3 does."""
         await self._ask("POST", stream, json=list(patches))
 
+    async def delete(self, stream: str, code: str) -> None:
+        """Delete one customer or supplier for good."""
+        await self._ask("DELETE", stream, params={"code": code})
+
 
 class Mailchimp(StandIn):
     """The stand-in for Mailchimp: members, calls, consent."""
@@ -100,6 +104,10 @@ class Mailchimp(StandIn):
     async def leave(self, list_id: str, email: str) -> None:
         """A person unsubscribes, by the link in a mail."""
         await self._ask("POST", "unsubscribe", json={"email": email, "list": list_id})
+
+    async def edit(self, list_id: str, email: str, fields: Mapping[str, str]) -> None:
+        """Somebody overwrites merge fields of a member by hand."""
+        await self._ask("POST", "profile", json={"email": email, "list": list_id, "merge_fields": fields})
 
     async def upward_moves(self) -> int:
         """How often the API gave a person more mail than they had agreed to."""

@@ -43,7 +43,8 @@ class Truth(NamedTuple):
 
 @dataclass
 class Scene:
-    """The stage, the world, the tenant, what has been claimed so far, the present act, and who unsubscribed."""
+    """The stage, the world, the tenant, what has been claimed so far, the present act, who unsubscribed, and whose
+    record Sage X3 has no longer."""
 
     stage: Stage
     world: World
@@ -52,6 +53,7 @@ class Scene:
     claims: list[Claim] = field(default_factory=list)
     act: str = ""
     left: set[str] = field(default_factory=set)
+    gone: set[str] = field(default_factory=set)
 
     def claim(self, text: str, expected: Any, found: Any) -> None:
         self.claims.append(Claim(self.act, text, expected, found))

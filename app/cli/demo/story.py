@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from app.cli.demo.cast import choose
 from app.cli.demo.closing import audit
+from app.cli.demo.comparing import compare
 from app.cli.demo.listening import listen
 from app.cli.demo.living import change, leave, rest
 from app.cli.demo.loading import load_customers, load_suppliers, open_house
@@ -36,6 +37,11 @@ ACTS = (
     Act("One is refused", "Mailchimp refuses a record: it waits, is corrected in Sage X3, heals.", refuse_and_heal),
     Act("Mailchimp tells us", "A webhook, and somebody who unsubscribes: known at once, without a run.", listen),
     Act("Invoices", "Those of one company become orders of a store, less what credit memos took back.", sell),
+    Act(
+        "Both sides compared",
+        "A member is edited by hand, a supplier deleted in Sage X3; whole comparisons find and mend both.",
+        compare,
+    ),
     Act("The books", "Consent, contents and audit after all of it.", audit),
 )
 
