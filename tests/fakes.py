@@ -25,6 +25,7 @@ from app.domain.party import Changes, Contact, Party, Refusal, Selection, Source
 from app.domain.planning import Policy
 from app.domain.watermark import lower_bound
 from app.sync import ending
+from app.sync.braking import brake_of
 from app.sync.opened import OpenRun, Pace
 from app.sync.pages import Position, restored
 from app.sync.ports import BulkUpdater, Inserted, MirrorRow, NewMember, RowError
@@ -67,6 +68,7 @@ class FakeX3:
         self.refused: set[str] = set()
         self.selection = Selection("customers")
         self.reads = 0
+        self.rows_read = 0
         self.before_page: Callable[[], None] = lambda: None
 
     @property
@@ -107,6 +109,7 @@ class FakeX3:
             await asyncio.sleep(0)
             part = codes[start : start + self.page_size]
             self.reads += 1
+            self.rows_read += len(part)
             refused = tuple(Refusal(c, "x3_row_refused", "X3 refuses this row.") for c in part if c in self.refused)
             parties = tuple(self._party(self.rows[code]) for code in part if code not in self.refused)
             yield SourcePage(parties, refused, part[-1])
@@ -363,6 +366,7 @@ class World:
         opened.bulk, opened.bulk_from = self.bulk, self.bulk_from
         if row["mode"] == "reconcile":
             opened.reconciler = Reconciler(opened)
+        opened.brake = await brake_of(opened)
         return opened
 
     async def run(self, mode: str = "delta", **options: Any) -> dict[str, Any]:

@@ -130,6 +130,11 @@ class Decision(msgspec.Struct, gc=False):
     def writes(self) -> bool:
         return self.action is not Action.NONE
 
+    @property
+    def has_effect(self) -> bool:
+        """Whether a call is made or the ledger changes."""
+        return self.remember or self.action is not Action.NONE
+
 
 Encode = Callable[[Mapping[str, MergeValue], str | None], bytes]
 

@@ -70,6 +70,9 @@ class Decider:
         if not self._mirror.fresh and any(d.writes or d.reason in FINAL for d in decisions):
             await self._mirror.refresh()
             candidates, decisions = await self._decisions(candidates, page)
+        if self._run.brake is not None:
+            self._run.brake.sift(page, decisions)
+            return [], set()
         waiting, blockers = self._waiting(page, candidates, decisions, released)
         blocked, going = [], decisions
         if waiting:

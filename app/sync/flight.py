@@ -80,6 +80,7 @@ class Flight:
         page.held.clear()
         page.decisions.clear()
         page.later.clear()
+        page.waiting.clear()
         page.remembered.set()
         self.slots.release()
 

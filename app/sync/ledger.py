@@ -30,6 +30,7 @@ OPENING = (Action.RESTORE.value, Action.MERGE.value)
 """Calls that may open what was closed. The others are made for open members only: one that is closed now was closed
 while they were on their way."""
 ON_THE_OLD = (Action.ARCHIVE, Action.UNSUBSCRIBE, Action.FLAG)  # calls on the member we remember
+MOST_WAITING = 1000  # records; to read more of them by code costs more than to read everything again
 GONE = "gone"  # what a decision's status says when Mailchimp no longer has the member
 
 encode = msgspec.json.Encoder().encode
@@ -69,8 +70,10 @@ async def remember(run: OpenRun, pages: Sequence[Page], position: Position, sett
 
     Raises LeaseLost, and commits nothing, when the run is no longer ours.
     """
-    decisions = [decision for page in pages for decision in page.decisions]
-    changed = [d for d in decisions if d.remember or d.writes]
+    for page in pages if position.second else ():
+        if page.lane.kind in ("scan", "codes"):  # the others were counted by the first reading
+            page.decisions = [decision for decision in page.decisions if decision.has_effect]
+    changed = [decision for page in pages for decision in page.decisions if decision.has_effect]
     number = run.row["pages"] + len(pages)
     async with run.database.transaction(run.tenant_id) as connection:
         if not await runs.lock(connection, run.tenant_id, run.run_id, run.fence):
@@ -86,12 +89,22 @@ async def remember(run: OpenRun, pages: Sequence[Page], position: Position, sett
             await run.reconciler.saw(connection, pages)
         await batches.settle(connection, run.tenant_id, settled)
         for page in pages:
+            _note_waiting(page, position)
             page.lane.after = page.source.last_key if page.source.last_key is not None else page.lane.after
             page.lane.done = page.lane.done or page.last_of_lane
         await count(run, connection, counts, reasons, position, len(pages))
     run.row = {**run.row, "pages": number}
     if not run.dry:
         run.observer.remembered(run.tenant_id, run.sync_id, len(pages), counts)
+
+
+def _note_waiting(page: Page, position: Position) -> None:
+    """What of this page waits for the brake: codes, each once, and what they would do."""
+    position.would.add(page.waiting)
+    if not position.twice:
+        position.waiting.extend(dict.fromkeys(decision.code for decision in page.waiting))
+    if len(position.waiting) > MOST_WAITING:
+        position.waiting, position.twice = [], True
 
 
 def tally_pages(run: OpenRun, pages: Sequence[Page], position: Position) -> tuple[Counter[str], Counter[str]]:
@@ -110,7 +123,7 @@ def tally_pages(run: OpenRun, pages: Sequence[Page], position: Position) -> tupl
             _tally([d for d in seen if d.code not in counted], run.run_id, counts, reasons)
         else:
             _tally(page.decisions, run.run_id, counts, reasons)
-        if page.lane.kind == "codes":
+        if page.lane.kind in ("codes", "waiting"):
             position.shadowed.extend(d.code for d in page.decisions if d.reason == "duplicate_email")
     return counts, reasons
 

@@ -17,6 +17,7 @@ from app.sync.pages import Page, Position
 from app.sync.ports import BulkUpdater, Source, Target
 
 if TYPE_CHECKING:
+    from app.sync.braking import Brake
     from app.sync.reconciling import Reconciler
 
 
@@ -73,6 +74,7 @@ class OpenRun:
     observer: Observer = SILENT
     reconciler: "Reconciler | None" = None
     keeper: Keeper | None = None
+    brake: "Brake | None" = None  # not ruled out: until it is, nothing that changes anything is carried out
     bulk: BulkUpdater | None = None
     bulk_from: int = 1000  # single changes waiting; from so many on a batch of operations is made
     began: float = field(default_factory=time.monotonic)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from app.domain.brake import Would
 from app.domain.member import Skip
 from app.domain.party import SourcePage
 from app.domain.planning import Decision
@@ -18,13 +19,13 @@ AT_ONCE = 4  # pages in one transaction, when several are complete
 
 
 class Lane(msgspec.Struct, gc=False):
-    """One span of keys (`scan`), or one sorted list of codes (`codes`, `again`, `recheck`) or of keys that X3 no longer
-    names (`absent`), read in order by one reader.
+    """One span of keys (`scan`), or one sorted list of codes (`codes`, `waiting`, `again`, `recheck`) or of keys that
+    X3 no longer names (`absent`), read in order by one reader.
 
     `after` is the last key of the unbroken prefix of remembered pages: where a resumed run goes on.
     """
 
-    kind: str  # scan | codes | again | recheck | absent
+    kind: str  # scan | codes | waiting | again | recheck | absent
     after: str | None = None
     until: str | None = None
     done: bool = False
@@ -37,6 +38,9 @@ class Position(msgspec.Struct):
     that wait for that and are not counted yet, `shadowed` the codes of a run over codes that were skipped behind
     another owner, `gone` (key, code) of what X3 no longer names.
     `copied`: the audience was copied for comparing.
+
+    `waiting` are codes of records that wait for the brake; when they become too many, everything is to be read `twice`,
+    and `second` is that reading. `would` is what the brake counts, and `measured` says that it lets the run go.
     """
 
     lanes: list[Lane] = []
@@ -46,7 +50,11 @@ class Position(msgspec.Struct):
     shadowed: list[str] = []
     gone: list[tuple[str, str]] = []
     copied: bool = False
-    measured: bool = False  # the brake has been checked
+    waiting: list[str] = []
+    twice: bool = False
+    second: bool = False
+    would: Would = msgspec.field(default_factory=Would)
+    measured: bool = False
 
     def stored(self) -> str:
         """JSON text for the run row."""
@@ -75,6 +83,7 @@ class Page:
     given: Sequence[Skip] = ()  # what is to be decided when the source was not read for it
     decisions: list[Decision] = field(default_factory=list)
     later: list[Decision] = field(default_factory=list)  # to be made once more, after all others
+    waiting: list[Decision] = field(default_factory=list)  # would change something, while the brake is not ruled out
     open: int = 1  # one for the planning itself
     number: int = 0  # the order of planning
     held: list[bytes] = field(default_factory=list)  # addresses nobody planned later may decide about

@@ -104,6 +104,8 @@ class Reader:
     async def _read(self, lane: Lane, readers: asyncio.TaskGroup) -> None:
         if lane.kind == "codes":
             await self._read_codes(lane)
+        elif lane.kind == "waiting":
+            await self._read_these(lane, sorted(set(self._position.waiting)))
         elif lane.kind in ("again", "recheck"):
             await self._read_these(lane, self._position.again)
         elif lane.kind == "absent":

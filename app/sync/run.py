@@ -31,9 +31,11 @@ async def carry(run: OpenRun) -> bool:
     Raises: LeaseLost, NeedsTenant, Transient, ProtocolMismatch, Halted (the worst one when several happened).
     """
     position = await _position(run)
+    position.measured = position.measured or run.brake is None
+    position.twice = position.twice or (run.brake is not None and run.brake.reads_twice)
     if run.reconciler is not None:
         await run.reconciler.copy_audience(position)
-    if not await _journey(run, position) or not await _look_again(run, position):
+    if not await _journey(run, position) or not await _release(run, position) or not await _look_again(run, position):
         return False
     return run.reconciler is None or await _find_deleted(run, run.reconciler, position)
 
@@ -53,6 +55,24 @@ async def _find_deleted(run: OpenRun, reconciler: Reconciler, position: Position
     await keep_orphans(run, await reconciler.report_orphans())
     await reconciler.forget()
     return True
+
+
+async def _release(run: OpenRun, position: Position) -> bool:
+    """The records that waited for the brake, once it lets the run go. Raises Halted when it does not."""
+    if run.stopping:
+        return False
+    if run.brake is not None:
+        run.brake.judge(position.would)
+        run.brake, position.measured = None, True
+    if position.twice:
+        position.twice, position.second = False, True
+        position.lanes = await Reader(run, position, run.since).lanes()
+    elif position.waiting and position.lanes[0].kind != "waiting":
+        position.lanes = [Lane("waiting")]
+    if not await _journey(run, position):
+        return False
+    position.waiting = []
+    return not run.stopping
 
 
 async def _look_again(run: OpenRun, position: Position) -> bool:
@@ -122,7 +142,7 @@ async def _remember(run: OpenRun, flight: Flight) -> None:
     while True:
         pages = flight.order.ready()
         if pages:
-            if run.keeper is not None:
+            if run.keeper is not None and run.brake is None:
                 pages = pages[:1]
                 await run.keeper.keep(pages[0])
             await remember(run, pages, flight.position, flight.announced.settled_by(pages))

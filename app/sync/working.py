@@ -19,7 +19,7 @@ from app.db import runs
 from app.domain.errors import NeedsTenant, ProtocolMismatch, Transient
 from app.domain.schedule import in_quiet_hours, parse_schedule
 from app.sync import ending, store_syncing
-from app.sync.braking import check_brake
+from app.sync.braking import brake_of
 from app.sync.bulk_settling import settle_left_behind
 from app.sync.observing import SILENT, Observer
 from app.sync.opened import Halted, LeaseLost, OpenRun, Pace
@@ -174,7 +174,7 @@ async def _members_carried(watch: "Watch", loaded: Loaded) -> tuple[OpenRun, boo
     run = watch.run = await open_run(shop.opener, shop.pace, watch.tenant_id, watch.row, loaded)
     run.observer = shop.observer
     await settle_left_behind(run, shop.opener.batch_desk(loaded.keys, loaded.target))
-    await check_brake(run)
+    run.brake = await brake_of(run)
     return run, await carry(run)
 
 
