@@ -17,7 +17,7 @@ function show(run) {
     if (name in run.counts) place.textContent = number(run.counts[name]);
   }
   const rate = run.progress.records_per_second, left = run.progress.eta_seconds;
-  root.querySelector('[data-show="pace"]').textContent = [rate && `${number(rate)} records a second`, left !== null && `about ${lasting(left)} left`].filter(Boolean).join(", ");
+  root.querySelector('[data-show="pace"]').textContent = run.reason ? `${run.reason} It tries again by itself.` : [rate && `${number(rate)} records a second`, left !== null && `about ${lasting(left)} left`].filter(Boolean).join(", ");
   if (run.state === "running") {
     const word = root.querySelector('[data-show="state"] .tone');
     word.textContent = "Running";
