@@ -1,4 +1,4 @@
-"""Syncs that write into one audience: their marks of inactive records must differ, or each undoes the other's."""
+"""Syncs that write into one audience: whose marks of inactive records do not differ undo each other's."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -7,7 +7,6 @@ from sqlmodel import col, select
 
 from app.api.checking import Parts
 from app.api.deps import Work
-from app.api.problems import Invalid
 from app.api.schemas.syncs import SyncCreate
 from app.db.connections import Connection
 from app.db.syncs import Sync
@@ -18,31 +17,24 @@ MATTERS = {"inactive", "target", "target_connection_id"}
 
 
 async def check_sharing(work: Work, body: SyncCreate, parts: Parts, *, own: UUID | None = None) -> list[str]:
-    """Sentences on policies that concern the other syncs' members as well. `own` is the sync that is changed.
-
-    Raises:
-        Invalid: another sync of the audience marks inactive records with the same tag or merge field.
-    """
+    """Warnings about policies that concern the other syncs' members as well, or that mark inactive records with the
+    same tag or merge field as another sync. `own` is the sync that is changed."""
     policy = parse_inactive(body.inactive, stream=body.stream)
     if body.stream == "invoices" or policy.action == "none":
         return []
     others = [sync for sync in await _others(work, body, parts) if sync.id != own]
-    for other in others:
-        if policy.mark is not None and policy.mark == _policy(other).mark:
-            raise Invalid.at(*_shared_mark(policy, other), code="inactive_mark_shared")
     if policy.mark is None and others:
         what = f"{policy.action} concerns its members as well"
         return [f"The sync {others[0].name!r} writes into this audience too: {what}."]
-    return []
+    return [_shared_mark(policy, other) for other in others if policy.mark == _policy(other).mark]
 
 
-def _shared_mark(policy: InactivePolicy, other: Sync) -> tuple[str, str]:
+def _shared_mark(policy: InactivePolicy, other: Sync) -> str:
     what, name = ("tag", policy.tag) if policy.action == "tag" else ("field", policy.field)
-    sentence = (
-        f"The sync {other.name!r} marks inactive records of this audience with {name} as well: whoever is active in"
-        f" one and inactive in the other would be marked and unmarked for ever. Give one of them another {what}."
+    return (
+        f"The sync {other.name!r} marks inactive records of this audience with {name} as well: who is active in one"
+        f" and inactive in the other is marked or not, whichever ran last. Give one of them another {what}."
     )
-    return f"/inactive/{what}", sentence
 
 
 def _policy(sync: Sync) -> InactivePolicy:
@@ -50,12 +42,11 @@ def _policy(sync: Sync) -> InactivePolicy:
 
 
 async def _others(work: Work, body: SyncCreate, parts: Parts) -> Sequence[Sync]:
-    """Every sync of members into the audience, over whichever connection to its account. Who asks at the same time
-    waits until this transaction ends."""
+    """Every sync of members into the audience, over whichever connection to its account."""
     connections = select(Connection).where(
         col(Connection.tenant_id) == work.tenant_id, col(Connection.system) == "mailchimp"
     )
-    found = (await work.db.exec(connections.order_by(col(Connection.id)).with_for_update())).all()
+    found = (await work.db.exec(connections.order_by(col(Connection.id)))).all()
     same = [connection.id for connection in found if _same_account(connection, parts.target)]
     statement = select(Sync).where(
         col(Sync.tenant_id) == work.tenant_id,

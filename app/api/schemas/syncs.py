@@ -52,7 +52,7 @@ Inactive = Annotated[
             "type": ["object", "null"],
             "description": "What happens to members whose record X3 marks inactive. Nobody is ever re-subscribed. "
             "Without `tag` or `field`: x3-inactive, X3STATUS; for suppliers x3-supplier-inactive, X3SUPSTAT. Syncs "
-            "that share an audience must not share a tag or field.",
+            "that share an audience should not share a tag or field; a warning says so.",
             "required": ["action"],
             "properties": {
                 "action": {"enum": ["none", "tag", "merge_field", "archive", "unsubscribe"]},
