@@ -11,7 +11,7 @@ from app.settings import Settings
 
 async def main(tenant_id: UUID, channel_id: UUID) -> None:
     async with open_resources(Settings()) as resources:
-        office = Office(resources.database, resources.vault, resources.courier, hold_seconds=1)
+        office = Office(resources.database, resources.vault, resources.courier, hold_seconds=600)
         await deliver(office, tenant_id, channel_id)
 
 

@@ -160,7 +160,7 @@ async def test_a_worker_killed_after_sending_sends_it_again_under_the_same_id(
     assert await states(scene) == [("opened", "pending", 1)]
     receiver.before_answer, receiver.delay_seconds = lambda: None, 0
     assert await deliver(office, scene.tenant_id, channel) == 0  # it might still be alive
-    await asyncio.sleep(1.1)
+    await scene.execute("update alert_delivery set next_try_at = next_try_at - interval '1 hour' where tenant_id = $1")
     assert await deliver(office, scene.tenant_id, channel) == 1
     first, second = receiver.deliveries
     assert (first.id, first.body) == (second.id, second.body)
@@ -173,11 +173,13 @@ async def test_one_that_took_too_long_does_not_overrule_who_tried_again(
     channel = await a_channel(scene, receiver)
     await scene.run("failed")
     await scene.look()
-    receiver.statuses, receiver.delay_seconds = [500, 200], 0.4
+    receiver.statuses, receiver.delay_seconds = [500, 200], 1
     hasty = Office(office.database, office.vault, office.courier, (60.0,), hold_seconds=0.1)
 
     slow = asyncio.create_task(deliver(hasty, scene.tenant_id, channel))
-    await asyncio.sleep(0.3)
+    while not receiver.deliveries:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.11)
     await asyncio.gather(slow, deliver(hasty, scene.tenant_id, channel))
 
     assert await states(scene) == [("opened", "delivered", 2)]

@@ -167,9 +167,12 @@ async def test_one_of_many_workers_sweeps_at_a_time(
         return await real(*given)
 
     monkeypatch.setattr(alerting, "sweep", counted)
-    settings = site.resources.settings.model_copy(update={"sweep_seconds": 5})
+    settings = site.resources.settings.model_copy(update={"sweep_seconds": 60})
     tasks = [asyncio.create_task(alerting.watch_for_ever(settings, site.resources)) for _ in range(8)]
-    await asyncio.sleep(1)
+    async with asyncio.timeout(60):
+        while not swept:
+            await asyncio.sleep(0.05)
+    await asyncio.sleep(0.5)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
