@@ -170,21 +170,23 @@ def decide_all(
     Unless it is the `last_look`, who would give up a member for an address that is another record's waits: that one
     may be about to leave, to the very member that would be given up.
     """
-    owners = _page_owners(candidates)
-    here = {candidate.key: _claims(candidate) for candidate in candidates}
+    addresses = [candidate.hash for candidate in candidates if isinstance(candidate, Member)]
+    claimed = set(addresses)
+    owners = _page_owners(candidates) if len(claimed) < len(addresses) else {}  # nearly every page has no two of one
+    here = {candidate.key: _claims(candidate) for candidate in candidates} if known else {}
     decisions = []
     for candidate in candidates:
         remembered = known.get(candidate.key, UNKNOWN)
-        if remembered.member_hash in owners and _left(candidate, remembered):
+        if remembered.member_hash in claimed and _left(candidate, remembered):
             remembered = msgspec.structs.replace(remembered, old_shared=True, old_taken=not remembered.old_shared)
         if isinstance(candidate, Skip):
             decisions.append(_decide_skip(candidate, remembered, policy))
             continue
         if remembered.owner is not None and here.get(remembered.owner.key, candidate.hash) != candidate.hash:
             remembered = msgspec.structs.replace(remembered, owner_leaves=True)
-        rival = owners[candidate.hash]
+        rival = owners.get(candidate.hash, NOBODY)
         decision = _decide_member(candidate, remembered, policy, encode, rival)
-        if not last_look and _gives_up(decision) and remembered.owner and remembered.owner.key not in here:
+        if remembered.owner and not last_look and remembered.owner.key not in here and _gives_up(decision):
             decision.later, decision.remember, decision.action = True, False, Action.NONE
         decisions.append(decision)
     return decisions

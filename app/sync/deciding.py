@@ -80,8 +80,10 @@ class Decider:
             going = [decision for decision in decisions if decision.key not in waiting]
         held: list[bytes | None] = []
         for candidate, decision in zip(candidates, decisions, strict=True):
-            if decision.writes or decision.remember or decision.key in waiting:
-                held += (_hash(candidate), decision.member_hash, decision.known.member_hash)
+            if decision.has_effect or decision.key in waiting:
+                held.append(_hash(candidate))
+                if decision.known is not UNKNOWN:
+                    held += (decision.member_hash, decision.known.member_hash)
         self._flight.hold(page, dict.fromkeys(held))
         page.later.extend(decision for decision in going if decision.later)
         going = [decision for decision in going if not decision.later] if page.later else going

@@ -86,11 +86,12 @@ class Flight:
 
     def dispatch(self, page: Page, decisions: Iterable[Decision]) -> None:
         """Hand the writing decisions of a page to the senders."""
-        for decision in decisions:
-            if not decision.writes or decision.done:
-                continue
-            page.open += 1
-            if decision.action is Action.INSERT and decision.status == self.run.policy.new_member_status:
-                self.outbox.put((page, decision))
-            else:
-                self.changes.put_nowait((page, decision))
+        status = self.run.policy.new_member_status
+        rows = [(page, decision) for decision in decisions if decision.writes and not decision.done]
+        page.open += len(rows)
+        new = [row for row in rows if row[1].action is Action.INSERT and row[1].status == status]
+        self.outbox.put(new)
+        if len(new) < len(rows):
+            for row in rows:
+                if row[1].action is not Action.INSERT or row[1].status != status:
+                    self.changes.put_nowait(row)

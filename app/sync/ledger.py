@@ -182,7 +182,7 @@ async def keep_orphans(run: OpenRun, emails: Sequence[str]) -> None:
 def change_of(decision: Decision, dry: bool) -> Change:
     """What the change page says of a decision; dry runs say what would happen."""
     member = decision.member
-    outcome = f"would_be_{decision.outcome}" if dry else str(decision.outcome)
+    outcome = f"would_be_{decision.outcome}" if dry else decision.outcome
     return Change(
         decision.key,
         decision.code,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Collection
 from typing import TypeVar
 
 from app.domain.planning import Decision
@@ -58,9 +59,9 @@ class Outbox:
         self._draining = False
         self._wake = asyncio.Event()
 
-    def put(self, row: Row) -> None:
-        self._rows.append(row)
-        if len(self._rows) >= self.size.value or self._draining or len(self._rows) == 1:
+    def put(self, rows: Collection[Row]) -> None:
+        self._rows.extend(rows)
+        if rows:
             self._wake.set()
 
     def drain(self) -> None:

@@ -108,7 +108,7 @@ class Writer:
         if tries >= UNKNOWN_TRIES:
             raise error
         self._left_behind.expect(decision)
-        self._flight.outbox.put(row)
+        self._flight.outbox.put([row])
 
     async def _change(self, rows: Sequence[Row]) -> None:
         await self._announce("update", rows)
