@@ -165,7 +165,6 @@ _RECEIVERS: dict[str, dict[str, Any]] = {
     "webhook": {"url": "http://127.0.0.1:9/hook"},
     "email": {"recipients": ["ops@acme.test"], "smtp": SMTP},
 }
-# The first has no mark of its own, so that many can be made; the others are refused from the second one on.
 _ELSEWHERE = {"target": {"audience_id": "other", "store_id": None, "create_merge_fields": True}}
 _TERMS: tuple[dict[str, Any], ...] = (
     {"inactive": {"action": "archive"}, "schedule": {"kind": "cron", "expression": "*/15 6-20 * * 1-5"}},
