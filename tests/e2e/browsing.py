@@ -94,6 +94,33 @@ class Visitor:
         text = await term.locator("xpath=following-sibling::dd").first.inner_text()
         return int("".join(character for character in text if character.isdigit()))
 
+    async def next_stop(self, *, back: bool = False) -> str | None:
+        """Press Tab. The name that is read out where the focus is now, which everybody must see; None for the
+        browser's own controls."""
+        await self.page.keyboard.press("Shift+Tab" if back else "Tab")
+        focused = await self.page.evaluate(_FOCUSED)
+        if focused is None:
+            return None
+        assert focused["name"], f"a stop without a name: {focused['html']}"
+        assert focused["outline"] != "none", f"a stop that is not seen: {focused['html']}"
+        return str(focused["name"])
+
+    async def tab_to(self, name: str, *, back: bool = False) -> None:
+        """Press Tab until the control with this name has the focus."""
+        for _ in range(_MOST_STOPS):
+            if await self.next_stop(back=back) == name:
+                return
+        raise AssertionError(f"no way to {name}")
+
+    async def walk(self) -> int:
+        """Through the whole page by the keyboard: every control is a stop that is named and seen. How many."""
+        await self.page.evaluate("document.activeElement.blur()")
+        stops = 0
+        while await self.next_stop() is not None:
+            stops += 1
+            assert stops < _MOST_STOPS, "the focus is caught in the page"
+        return stops
+
     async def examine(self, name: str, *, dark_picture: bool = False) -> None:
         """Everybody can use this page, in light and in dark, and it holds what the house promises."""
         await self.page.wait_for_load_state("networkidle")
@@ -120,6 +147,18 @@ class Visitor:
         await self.page.screenshot(path=path, full_page=True, clip=clip)  # type: ignore[arg-type]  # a rectangle
         shrink(path)
         await self.page.set_viewport_size({"width": 1200, "height": 800})
+
+
+_MOST_STOPS = 400
+_FOCUSED = """() => {
+    const found = document.activeElement;
+    if (!found || found === document.body) return null;
+    const labels = [...(found.labels ?? [])].map((label) => label.textContent).join(" ");
+    const said = (found.getAttribute("aria-label") || labels || found.textContent).replace(/\\s+/g, " ").trim();
+    const picks = found.matches("input[type=time], input[type=datetime-local]");  // its button shows its own outline
+    const outline = picks ? "its own" : getComputedStyle(found).outlineStyle;
+    return { name: said, outline, html: found.outerHTML.slice(0, 200) };
+}"""
 
 
 def _told(name: str, scheme: str, violations: list[dict[str, Any]]) -> str:

@@ -98,57 +98,34 @@ async def test_a_channel_is_added_and_tried_by_the_keyboard_alone(
         await keyboard.press("Enter")
         await visitor.heading("Tenants")
         await visitor.go(home(world))
-        await tab_to(visitor, "Alerts")
+        await visitor.tab_to("Alerts")
         await keyboard.press("Enter")
         await visitor.heading("Alerts")
-        await tab_to(visitor, "Add a webhook channel")
+        await visitor.tab_to("Add a webhook channel")
         await keyboard.press("Enter")
         await visitor.heading("New webhook channel")
-        await tab_to(visitor, "Name")
+        await visitor.tab_to("Name")
         await keyboard.type("On call")
         await keyboard.press("Tab")
         await keyboard.type("nowhere")
-        await tab_to(visitor, "Late after so many schedules (optional)")
+        await visitor.tab_to("Late after so many schedules (optional)")
         await keyboard.press("Control+A")
         await keyboard.type("often")
-        await tab_to(visitor, "Address", back=True)
+        await visitor.tab_to("Address", back=True)
         await keyboard.press("Control+A")
         await keyboard.type(receiver.url)
         await keyboard.press("Enter")
         await visitor.page.get_by_role("alert").wait_for()
         assert "often" in [await each.input_value() for each in await visitor.page.locator("input").all()]
         await visitor.examine("alert-channel-refused")
-        await tab_to(visitor, "Late after so many schedules (optional)")
+        await visitor.tab_to("Late after so many schedules (optional)")
         await keyboard.press("Control+A")
         await keyboard.type("2")
-        await tab_to(visitor, "Add the channel")
+        await visitor.tab_to("Add the channel")
         await keyboard.press("Space")
         await visitor.heading("On call")
-        await tab_to(visitor, "Send a test message")
+        await visitor.tab_to("Send a test message")
         await keyboard.press("Enter")
         await visitor.reads("The test message has arrived")
     channel = (await world.items("alert-channels"))[0]
     assert (channel["name"], channel["thresholds"]["freshness_factor"], channel["state"]) == ("On call", 2.0, "ok")
-
-
-async def tab_to(visitor: Visitor, name: str, *, back: bool = False) -> None:
-    """Press Tab until the control with this name has the focus."""
-    for _ in range(90):
-        await visitor.page.keyboard.press("Shift+Tab" if back else "Tab")
-        focused = await visitor.page.evaluate(FOCUSED)
-        if focused is None:
-            continue  # the browser's own controls
-        assert focused["name"], f"a stop without a name: {focused['html']}"
-        assert focused["outline"] == "solid", f"a stop that is not seen: {focused['html']}"
-        if focused["name"] == name:
-            return
-    raise AssertionError(f"no way to {name}")
-
-
-FOCUSED = """() => {
-    const found = document.activeElement;
-    if (!found || found === document.body) return null;
-    const labels = [...(found.labels ?? [])].map((label) => label.textContent).join(" ");
-    const said = (found.getAttribute("aria-label") || labels || found.textContent).replace(/\\s+/g, " ").trim();
-    return { name: said, outline: getComputedStyle(found).outlineStyle, html: found.outerHTML.slice(0, 200) };
-}"""

@@ -36,9 +36,10 @@ def home(world: World) -> str:
 
 
 async def look(visitor: Visitor, world: World, path: str, name: str) -> None:
-    """One page: right for everybody, and no wider than a telephone."""
+    """One page: right for everybody, every control to be reached by keyboard, and no wider than a telephone."""
     await visitor.go(home(world) + path)
     await visitor.examine(name)
+    assert await visitor.walk() > 10
     await narrow(visitor, name)
 
 
