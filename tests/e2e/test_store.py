@@ -117,7 +117,7 @@ async def test_the_store_is_told_that_it_is_over_when_the_run_fails(make_world: 
     assert (run["state"], run["reason_code"]) == ("failed", "x3_forbidden")
     await shop.quiet()
     requests = (await world.mailchimp.stats())["requests"]
-    assert requests["patchEcommerceStoresId"] == 2
+    assert requests["patchEcommerceStoresId"] >= 2  # each slice says that it begins, and two may say that it is over
 
 
 async def test_the_store_is_told_that_it_is_over_when_the_run_is_cancelled_or_its_worker_gone(world: World) -> None:
