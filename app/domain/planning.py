@@ -99,6 +99,11 @@ class Policy(msgspec.Struct, frozen=True):
     new_member_status: str
     inactive: str
 
+    @property
+    def retires(self) -> bool:
+        """Whether inactive records have no member; else theirs is marked."""
+        return self.inactive in ("archive", "unsubscribe")
+
 
 class Decision(msgspec.Struct, gc=False):
     """What happens to one record; `outcome` and `reason` are expectations until the call has answered."""
@@ -173,6 +178,8 @@ def decide_all(
     addresses = [candidate.hash for candidate in candidates if isinstance(candidate, Member)]
     claimed = set(addresses)
     owners = _page_owners(candidates) if len(claimed) < len(addresses) else {}  # nearly every page has no two of one
+    if policy.retires:  # who is inactive takes no member over
+        claimed = {candidate.hash for candidate in candidates if isinstance(candidate, Member) and candidate.is_active}
     here = {candidate.key: _claims(candidate) for candidate in candidates} if known else {}
     decisions = []
     for candidate in candidates:
@@ -292,7 +299,7 @@ def _decide_member(member: Member, known: Known, policy: Policy, encode: Encode,
     ):
         return _shadow(decision, known)
     decision.demote = known.owner
-    if not member.is_active and policy.inactive in ("archive", "unsubscribe"):
+    if not member.is_active and policy.retires:
         return _retire(decision, known, policy)
     return _carry(decision, member, known, policy)
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 
+import msgspec
 import pytest
 
 from app.connectors.mailchimp.payloads import encode_fragment
@@ -134,3 +135,16 @@ def test_who_has_refused_is_never_written_to_until_the_address_itself_says_so(
     assert (decision.action, decision.outcome, decision.reason) == (action, Outcome.SKIPPED, "opted_out")
     assert decision.flags == flags
     assert action is Action.NONE or decision.known.member_hash == hash_of(email)  # which is whom the call is about
+
+
+@pytest.mark.parametrize(("action", "expected"), [("archive", Action.MOVE), ("tag", Action.INSERT)])
+def test_an_inactive_newcomer_whose_policy_takes_members_out_takes_none_over(action: str, expected: Action) -> None:
+    """The one who leaves takes the member along; else it would stay behind, and nobody would stand for it."""
+    newcomer = msgspec.structs.replace(member("C2", "a@acme.test"), is_active=False)
+    known = {"C1": was("a@acme.test", status=None)}
+
+    decisions = decide_all(
+        [member("C1", "b@acme.test"), newcomer], known, Policy("subscribed", action), encode_fragment, last_look=False
+    )
+
+    assert decisions[0].action is expected
