@@ -17,6 +17,7 @@ router = APIRouter(prefix="/v1/tenants/{tenant_id}/audit", tags=["audit"])
 
 FORMAT = "ml-connector-audit/1"
 _ROWS = 1000
+Signed = Annotated[bool, Query(description="End with a line `{signature: …}`: a JWS over all before it.")]
 After = Annotated[int, Query(ge=0, le=2**62, description="Only events behind this number, for exports that go on.")]
 
 
@@ -53,24 +54,27 @@ def _told(access: Access, head: Head) -> dict[str, Any]:
     response_class=StreamingResponse,
     responses={
         200: {
-            "description": "One event a line; the last line is `{signature: …}`, a JWS over all before it",
+            "description": "One event a line; when `signed`, one more line with the signature",
             "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
         }
     },
 )
-async def export_trail(access: Viewing, after: After = 0) -> StreamingResponse:
-    """Oldest first, up to the moment of the request, as newline-delimited JSON. Without its last line, the signature,
-    an export is not whole."""
+async def export_trail(access: Viewing, after: After = 0, signed: Signed = False) -> StreamingResponse:
+    """Oldest first, up to the moment of the request, as newline-delimited JSON. A `signed` export without its last
+    line, the signature, is not whole."""
     async with access.resources.database.transaction(access.tenant_id) as connection:
         head = await audit_exports.head(connection, access.tenant_id)
         first = await audit_exports.lines(connection, access.tenant_id, after=after, until=head.seq, limit=_ROWS)
         behind = first[0].seq - 1 if first else after
         previous = await audit_exports.hash_at(connection, access.tenant_id, behind)
     begun = {"first_seq": behind + 1, "previous": previous.hex() if previous else None}
-    return StreamingResponse(_export(access, head, first, begun), media_type="application/x-ndjson")
+    export = _export(access, head, first, begun if signed else None)
+    return StreamingResponse(export, media_type="application/x-ndjson")
 
 
-async def _export(access: Access, head: Head, chunk: Sequence[Line], begun: dict[str, Any]) -> AsyncIterator[bytes]:
+async def _export(
+    access: Access, head: Head, chunk: Sequence[Line], begun: dict[str, Any] | None
+) -> AsyncIterator[bytes]:
     """A chunk at a time is in memory, whatever the trail's length."""
     digest, events = sha256(), 0
     while chunk:
@@ -79,8 +83,9 @@ async def _export(access: Access, head: Head, chunk: Sequence[Line], begun: dict
         events += len(chunk)
         yield written
         chunk = await _next(access, head, chunk)
-    told = {**_told(access, head), **begun, "events": events, "sha256": digest.hexdigest()}
-    yield encode({"signature": access.keys.signer.sign(told)}) + b"\n"
+    if begun is not None:
+        told = {**_told(access, head), **begun, "events": events, "sha256": digest.hexdigest()}
+        yield encode({"signature": access.keys.signer.sign(told)}) + b"\n"
 
 
 async def _next(access: Access, head: Head, chunk: Sequence[Line]) -> Sequence[Line]:

@@ -88,12 +88,12 @@ def export(
     client = Client(url, key)
     path = f"{tenant_path(client, tenant)}/audit/export"
     if output is None:
-        client.save(sys.stdout.buffer, path, after=after)
+        client.save(sys.stdout.buffer, path, after=after, signed="true")
         return
     if output.exists():
         fail(f"{output} is there already; an export overwrites nothing.", code=USAGE)
     with whole(output) as file:
-        client.save(file, path, after=after)
+        client.save(file, path, after=after, signed="true")
     if as_json:
         show_json({"file": str(output), "bytes": output.stat().st_size})
     else:

@@ -38,6 +38,8 @@ async def check(desk: Desk) -> Response:
 
 @pages.get("/audit/export")
 async def export(desk: Desk) -> Response:
-    """The whole trail, one event a line."""
+    """The whole trail, one event a line, signed."""
     name = f"audit-{desk.tenant_id}.ndjson"
-    return desk.pass_on(f"{desk.at}/audit/export", ("Content-Disposition", f'attachment; filename="{name}"'))
+    return desk.pass_on(
+        f"{desk.at}/audit/export?signed=true", ("Content-Disposition", f'attachment; filename="{name}"')
+    )

@@ -117,14 +117,15 @@ class Passage(Response):
         self, app: ASGIApp, path: str, key: str, request_id: str, extra: Sequence[tuple[str, str]] = ()
     ) -> None:
         super().__init__()
-        self._app, self._path = app, path
+        self._app = app
+        self._path, _, self._query = path.partition("?")
         self._extra = [(name.lower().encode(), value.encode()) for name, value in extra]
         self._sent = [(b"authorization", f"Bearer {key}".encode()), (b"x-request-id", request_id.encode())]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         inner: Scope = {name: scope[name] for name in _KEPT if name in scope}
         inner["path"], inner["raw_path"], inner["root_path"] = self._path, self._path.encode(), ""
-        inner["method"], inner["query_string"], inner["headers"] = "GET", b"", self._sent
+        inner["method"], inner["query_string"], inner["headers"] = "GET", self._query.encode(), self._sent
 
         async def passed(message: Any) -> None:
             if message["type"] == "http.response.start":

@@ -366,12 +366,14 @@ async def test_the_audit_trail_verifies_exports_and_filters(place: Place) -> Non
     run = await place.carry()
 
     verdict = await place.read("audit/verify")
-    *lines, signed = (await place.api.get(f"{place.tenant}/audit/export")).text.splitlines()
+    lines = (await place.api.get(f"{place.tenant}/audit/export")).text.splitlines()
+    *same, signed = (await place.api.get(f"{place.tenant}/audit/export?signed=true")).text.splitlines()
     of_run = (await place.read(f"audit?run_id={run['id']}&limit=200"))["items"]
 
     assert verdict["ok"]
     assert verdict["first_broken"] is None
     assert verdict["events"] == len(lines)
+    assert same == lines
     assert msgspec.json.decode(signed).keys() == {"signature"}
     assert [msgspec.json.decode(line)["seq"] for line in lines] == list(range(1, len(lines) + 1))
     assert msgspec.json.decode(lines[-1])["hash"] == verdict["head"]
