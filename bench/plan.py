@@ -76,7 +76,7 @@ def quick() -> Mode:
             Contest("limit", "ours", 50_000, BRISK),
             Contest("memory", "ours", 100_000),
             Contest("orders", "orders", 3_000, steps=("first", "full")),
-            Contest("orders", "orders", 1_000, BRISK),
+            Contest("orders", "orders", 2_000, BRISK),
         ),
         share_wanted=0.88,
         transform_seconds=0.3,

@@ -145,6 +145,8 @@ class X3(StandIn):
     def _lines(self, asked: Question, given: _Variables, places: Places) -> bytes:
         """All lines of a few invoices: they are asked for so that one page holds them."""
         edges = self.invoices.line_rows(asked.form, places[:1] if asked.kind == "probe" else places)
+        if asked.kind == "probe":
+            edges = edges[: asked.first or 1]
         if given.after is not None or len(edges) > (asked.first or given.first or 20):
             self.refuse(f"{len(edges)} lines in pages of {given.first}")
         self.rows += len(edges)
