@@ -100,22 +100,29 @@ class Decider:
         self, page: Page, candidates: Sequence[Candidate], decisions: Sequence[Decision], released: set[bytes]
     ) -> tuple[set[str], set[Page]]:
         """Keys whose present or remembered address an earlier page holds, or held until a moment ago, and all that
-        share an address with them: the rivals for one address are decided together."""
+        come to one of their addresses or leave it: those are decided together."""
         touched = {h for c, d in zip(candidates, decisions, strict=True) for h in (_hash(c), d.known.member_hash) if h}
         if self._flight.holds_none(touched) and released.isdisjoint(touched):
             return set(), set()
         waiting: set[str] = set()
-        addresses: set[bytes] = set()
         blockers: set[Page] = set()
-        for candidate, decision in zip(candidates, decisions, strict=True):
-            both = (_hash(candidate), decision.known.member_hash)
+        pairs = [
+            (c.key, {h for h in (_hash(c), d.known.member_hash) if h})
+            for c, d in zip(candidates, decisions, strict=True)
+        ]
+        addresses: set[bytes] = set()
+        for key, both in pairs:
             found = self._flight.blockers(page, both)
             if found or not released.isdisjoint(both):
-                waiting.add(candidate.key)
+                waiting.add(key)
                 blockers |= found
-                if isinstance(candidate, Member):
-                    addresses.add(candidate.hash)
-        waiting.update(c.key for c in candidates if addresses and _hash(c) in addresses)
+                addresses |= both
+        grown = bool(waiting)
+        while grown:
+            joining = [(key, both) for key, both in pairs if key not in waiting and not addresses.isdisjoint(both)]
+            grown = bool(joining)
+            waiting.update(key for key, _ in joining)
+            addresses.update(*(both for _, both in joining))
         return waiting, blockers
 
     async def _refused(self, refusals: Sequence[Refusal]) -> list[Decision]:

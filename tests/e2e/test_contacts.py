@@ -39,13 +39,14 @@ async def standing(customers: Carrier) -> dict[str, set[str]]:
 def left(members: dict[str, dict[str, Any]], email: str, action: str) -> bool:
     """Whether the inactive policy was applied to this member."""
     member = members[email]
-    return {
+    applied: dict[str, bool] = {
         "none": member["status"] == "subscribed" and member["tags"] == ["x3-customer"],
         "tag": member["status"] == "subscribed" and "x3-inactive" in member["tags"],
         "merge_field": member["status"] == "subscribed" and member["merge_fields"].get("X3STATUS") == "inactive",
         "archive": member["status"] == "archived",
         "unsubscribe": member["status"] == "unsubscribed",
-    }[action]
+    }
+    return applied[action]
 
 
 @ACTIONS

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import MakeWorld
-from tests.e2e.world import DONE, Carrier, Row, World
+from tests.e2e.sandboxes import Row
+from tests.e2e.world import DONE, Carrier, World
 
 pytestmark = pytest.mark.e2e
 

@@ -149,7 +149,7 @@ class World:
 
     async def _check_consent(self) -> None:
         ledger = await self.mailchimp.call("GET", "consent")
-        assert ledger["upward"] == [], "the API moved people towards more mail"
+        assert ledger["upward"] == [], f"the API moved people towards more mail: {ledger['upward']}"
 
 
 def told(what: str, wrong: list[str], run: Row) -> str:
@@ -176,6 +176,7 @@ class Carrier:
         self.stream: str = sync["stream"]
         self.list_id: str = sync["target"]["audience_id"]
         self.memories: dict[str, Memory] = {}
+        self.judged = Judgement({})  # what the last run had to do
         self.is_settled = False
 
     # -- runs ---------------------------------------------------------------------------------------------------
@@ -267,7 +268,7 @@ class Carrier:
         await self.check_books(run)
         if run["dry_run"]:
             return
-        right = await self.judgement(before, again)
+        right = self.judged = await self.judgement(before, again)
         wrong = differences(await self.snapshot(), right)
         assert not wrong, told("the audience is not what X3 says", wrong, run)
         records = await self.records()

@@ -17,7 +17,8 @@ def differences(members: Members, judgement: Judgement) -> list[str]:
         else:
             found += [f"{email}: {what}" for what in _compared(members[email], expected[email])]
     for email, owner in judgement.loose.items():
-        found += [f"{email}: {what}" for what in _loosely(members.get(email), owner, shut=judgement.shut)]
+        if owner is not None or email not in judgement.ghosts:
+            found += [f"{email}: {what}" for what in _loosely(members.get(email), owner, shut=judgement.shut)]
     return found
 
 

@@ -54,6 +54,8 @@ class Judgement:
     memories: dict[str, Memory] = field(default_factory=dict)
     loose: dict[str, Person | None] = field(default_factory=dict)
     shut: bool = False
+    archived_before: frozenset[str] = frozenset()
+    ghosts: frozenset[str | None] = frozenset()  # addresses of records that X3 no longer has; nobody has noticed yet
     ours: set[str] = field(default_factory=set)  # addresses that we have archived
 
 
@@ -90,6 +92,7 @@ def judge(
     ]
     found = [*found, *gone]
     bench = _Bench(members, found, memories, terms)
+    bench.made.ghosts = frozenset(m.email for key, m in memories.items() if key not in present)
     for candidate in found:  # those who leave an address go before those who come
         if bench.leaves(candidate):
             bench.decide(candidate)
@@ -104,6 +107,7 @@ class _Bench:
         self, members: Members, found: Sequence[Person | Nobody], memories: Mapping[str, Memory], terms: Terms
     ) -> None:
         self.made = Judgement({email: dict(deepcopy(member)) for email, member in members.items()})
+        self.made.archived_before = frozenset(e for e, member in members.items() if member["status"] == "archived")
         self.made.memories.update(memories)
         self.made.ours |= terms.ours
         self.terms = terms
@@ -113,8 +117,20 @@ class _Bench:
             rank = (not one.is_active, one.key)
             if not one.is_prohibited and rank < self.owners.get(one.email.lower(), (True, "\U0010ffff")):
                 self.owners[one.email.lower()] = rank
+        self._let_ghosts_own({one.key for one in found})
         self.stood_for = Counter(memory.email for memory in memories.values() if memory.email)
         self._entangle(people)
+
+    def _let_ghosts_own(self, present: set[str]) -> None:
+        """Records that X3 no longer has keep their addresses until a comparison of both sides, or a better owner."""
+        for key, memory in list(self.made.memories.items()):
+            if key in present or memory.state != "synced" or memory.email is None:
+                continue
+            rank = (not memory.is_active, key)
+            if rank < self.owners.get(memory.email, (True, "\U0010ffff")):
+                self.owners[memory.email] = rank
+            else:
+                self.made.memories[key] = replace(memory, state="skipped", reason="duplicate_email")
 
     def _entangle(self, people: Sequence[Person]) -> None:
         """Addresses that one record leaves while another one comes."""
@@ -147,6 +163,8 @@ class _Bench:
     def end(self, candidate: Person | Nobody, outcome: str, reason: str | None = None, **memory: Any) -> None:
         """Write the verdict down, and what is remembered from now on."""
         or_reasons = memory.pop("or_reasons", ())
+        if reason == "forgotten":  # Mailchimp tells nobody; whoever had left before is still known for that
+            or_reasons = (*or_reasons, "opted_out")
         self.made.verdicts[candidate.key] = Verdict(outcome, reason, or_reasons)
         if reason == "refused_before":
             return
@@ -178,7 +196,7 @@ class _Bench:
             self._carried(one, "carried")
             return
         stays = self.is_closed(known.email, known) and self.status(email) is None
-        self._carried(one, "skipped", "opted_out", or_reasons=(None, "forgotten"))
+        self._carried(one, "carried", or_reasons=(None, "opted_out", "forgotten"))
         if stays:  # with nowhere to take a refusal to
             self.made.memories[one.key] = replace(self.made.memories[one.key], email=known.email)
 
@@ -231,7 +249,8 @@ class _Bench:
         if known.state == "synced" and alone and self.status(known.email) and not self.is_closed(known.email, known):
             self._archive(known.email or "")
         left = known.email != email and self.is_closed(known.email, known) and not known.archived
-        self.end(one, "skipped", "duplicate_email", email=email, or_reasons=("opted_out",),
+        reasons = ("opted_out", None) if self.status(email) in CLOSED else ("opted_out",)  # nobody is written to there
+        self.end(one, "skipped", "duplicate_email", email=email, or_reasons=reasons,
                  has_refused=left or known.has_refused)  # fmt: skip
 
     def _retire(self, one: Person) -> None:
