@@ -11,7 +11,6 @@ from bench.plan import Mode
 CPU_SHARE = 0.5  # of the official client's batch script
 PEAK_MB = 150.0
 GROWTH = 1.10
-ORDERS_SHARE = 0.88  # the first page has to read its customers and the last calls are not all filled
 POSTGRES_SHARE = 1.0  # of the same script; a plan that walks whole tables costs ten times as much
 RESCAN_SHARE = 1.0  # of a first load
 TRANSFORM_SHARE = 1.0  # of the standard library's
@@ -33,7 +32,7 @@ class Gate(msgspec.Struct):
 
 def gates(mode: Mode, rows: Sequence[Figure], transform: dict[str, Any]) -> list[Gate]:
     """Every gate for which there is a figure."""
-    return [*_shares(mode, rows), *_cpu(rows), *_memory(rows), *_orders(rows), *_others(rows, transform)]
+    return [*_shares(mode, rows), *_cpu(rows), *_memory(rows), *_orders(mode, rows), *_others(rows, transform)]
 
 
 def _shares(mode: Mode, rows: Sequence[Figure]) -> list[Gate]:
@@ -68,13 +67,14 @@ def _memory(rows: Sequence[Figure]) -> list[Gate]:
     return found
 
 
-def _orders(rows: Sequence[Figure]) -> list[Gate]:
+def _orders(mode: Mode, rows: Sequence[Figure]) -> list[Gate]:
     """The share of what the connections permit, and memory between the smallest and the largest load."""
     found = []
     made = _named(rows, "orders")
     for row in made:
         if row.share is not None:
-            found.append(Gate(f"share of Mailchimp's limit, {row.records:,} orders", row.share, ORDERS_SHARE, True))
+            name = f"share of Mailchimp's limit, {row.records:,} orders"
+            found.append(Gate(name, row.share, mode.orders_share_wanted, True))
     loads = sorted((row for row in made if row.share is None), key=lambda row: row.records)
     if len(loads) > 1:
         growth = loads[-1].peak_mb / loads[0].peak_mb
