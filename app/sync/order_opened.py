@@ -17,6 +17,7 @@ from app.sync.opened import OpenRun
 from app.sync.order_ports import BulkOrders, Documents, Shop
 from app.sync.pages import Position
 from app.sync.ports import Source
+from app.sync.run import AT_THE_READY
 from app.sync.store_shelf import Shelf
 
 if TYPE_CHECKING:
@@ -50,13 +51,13 @@ class OpenOrders:
     bulk: BulkOrders | None = None
     bulk_from: int = 0  # orders waiting; from so many on a batch of operations is made
     mirror: Mirror = field(init=False)
-    gate: asyncio.Semaphore = field(init=False)  # calls at Mailchimp at once
+    gate: asyncio.Semaphore = field(init=False)  # calls at Mailchimp at once, and a few at the ready
     shelf: Shelf = field(init=False)
     credits_seen: defaultdict[str, Credit] = field(default_factory=lambda: defaultdict(lambda: NOTHING_BACK))
 
     def __post_init__(self) -> None:
         self.mirror = Mirror(self.run)
-        self.gate = asyncio.Semaphore(self.run.pace.senders)
+        self.gate = asyncio.Semaphore(self.run.pace.senders + AT_THE_READY)
         self.shelf = Shelf(self.run, self.store_row, self.gate)
 
     @property

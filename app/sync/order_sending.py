@@ -18,7 +18,7 @@ from app.sync.order_opened import OpenOrders
 from app.sync.outbox import some_of
 from app.sync.store_shelf import CUSTOMER, PRODUCT, customer, product
 
-TOGETHER = 40  # orders announced by one batch row
+TOGETHER = 20  # orders announced by one batch row, and at most half of one's share of what waits
 CONFLICT_POLL_SECONDS = 0.5
 MENDABLE = ("product_missing", "rejected")
 """Refusals that come of a store which no longer has what it acknowledged: everything the order needs is put anew."""
@@ -66,7 +66,7 @@ class OrderSender:
     async def carry(self) -> None:
         """One sender; runs until cancelled."""
         while True:
-            some = await some_of(self.queue, self._run.pace.senders, TOGETHER)
+            some = await some_of(self.queue, 2 * self._run.pace.senders, TOGETHER)
             await self._announce(some)
             for shipment in some:
                 await self._send(shipment)

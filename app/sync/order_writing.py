@@ -14,7 +14,7 @@ from app.sync.bulk_orders import OrderBulkSender
 from app.sync.order_deciding import Parcel
 from app.sync.order_opened import OpenOrders
 from app.sync.order_sending import OrderSender, Shipment, refused
-from app.sync.run import Helpers
+from app.sync.run import AT_THE_READY, Helpers
 from app.sync.store_shelf import CUSTOMER, PRODUCT, Wanted, customer, product
 
 
@@ -30,7 +30,7 @@ class OrderWriter:
         self._told = False
         if opened.run.dry:
             return
-        for _ in range(opened.run.pace.senders):
+        for _ in range(opened.run.pace.senders + AT_THE_READY):
             helpers.start(self._sender.carry())
         if opened.bulk is not None:
             helpers.start(OrderBulkSender(opened, self._sender.queue, opened.bulk).carry())
