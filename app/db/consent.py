@@ -91,6 +91,22 @@ async def forget(connection: asyncpg.Connection, tenant_id: UUID, member_hash: b
     return len(rows)
 
 
+async def vacated(
+    connection: asyncpg.Connection, tenant_id: UUID, audience_id: UUID, hashes: Collection[bytes]
+) -> set[bytes]:
+    """Those of these addresses that had refused when their member left them, to another address or altogether; nothing
+    has happened there since."""
+    rows = await connection.fetch(
+        "select member_hash from (select distinct on (member_hash) member_hash, status, before from consent_event"
+        " where tenant_id = $1 and audience_id = $2 and member_hash = any($3) order by member_hash, at desc) last"
+        " where status = 'gone' and before in ('unsubscribed', 'cleaned')",
+        tenant_id,
+        audience_id,
+        list(hashes),
+    )
+    return {row["member_hash"] for row in rows}
+
+
 async def archived_by_us(
     connection: asyncpg.Connection, tenant_id: UUID, audience_id: UUID, hashes: Collection[bytes]
 ) -> set[bytes]:

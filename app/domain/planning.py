@@ -405,6 +405,19 @@ def _carry(decision: Decision, member: Member, known: Known, policy: Policy) -> 
     return decision
 
 
+def stay_out(decision: Decision) -> None:
+    """The present address had refused, although no member says so any more: nobody is made, or moved, there. A refusal
+    may come to it all the same."""
+    if decision.action is Action.MOVE:
+        if decision.outcome is Outcome.SKIPPED:
+            return
+        decision.action = Action.ARCHIVE
+    else:
+        decision.action = Action.NONE
+    decision.status = None
+    _skip(decision, "opted_out", decision.known)
+
+
 def _still_refused(decision: Decision, member: Member, known: Known) -> Decision:
     """Its person had opted out, and came here by way of an address that others have too. From the moment this address
     says so itself, a change of mind there counts."""

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from app.db import records
+from app.db import consent, records
 from app.domain.member import Member, Skip
 from app.domain.party import Party, Refusal
-from app.domain.planning import FINAL, UNKNOWN, Action, Decision, Known, Outcome, Owner, better, decide_all
+from app.domain.planning import FINAL, UNKNOWN, Action, Decision, Known, Outcome, Owner, better, decide_all, stay_out
 from app.sync.flight import Flight
 from app.sync.forgetting import without_erased
 from app.sync.ledger import known_of
@@ -144,9 +144,23 @@ class Decider:
             known = self._with_dry_owners(candidates, known)
         last_look = run.dry or page.lane.kind == "again"
         decisions = decide_all(candidates, known, run.policy, run.encode, last_look=last_look)
+        await self._keep_out(decisions)
         if run.reconciler is not None:
             await run.reconciler.compare(decisions)
         return candidates, decisions
+
+    async def _keep_out(self, decisions: Sequence[Decision]) -> None:
+        """An address whose refusal went along with whoever left it is not made a member anew."""
+        run = self._run
+        new = [d for d in decisions if d.action in (Action.INSERT, Action.MOVE) and d.member is not None]
+        if not new:
+            return
+        async with run.database.transaction(run.tenant_id) as connection:
+            hashes = [d.member.hash for d in new if d.member is not None]
+            refused = await consent.vacated(connection, run.tenant_id, run.audience_id, hashes)
+        for decision in new:
+            if decision.member is not None and decision.member.hash in refused:
+                stay_out(decision)
 
     def _with_dry_owners(self, candidates: Sequence[Candidate], known: dict[str, Known]) -> dict[str, Known]:
         """Nothing is remembered in a dry run, so the owners that earlier pages found are kept here."""

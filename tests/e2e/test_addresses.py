@@ -333,3 +333,36 @@ async def test_whoever_opted_out_stays_out_by_way_of_a_shared_address(world: Wor
         await world.sandbox.put({"code": "C2", "name": "GLAD TO BE BACK"})
         await customers.run()
         assert (await customers.snapshot())[email]["merge_fields"]["COMPANY"] == "GLAD TO BE BACK"
+
+
+async def test_an_address_that_refused_is_no_member_again_when_another_customer_gets_it(world: World) -> None:
+    """C1 took its refusal along to another address; the one it left had refused all the same."""
+    customers = await loaded(
+        world, {"code": "C1", "emails": ["office@acme.test"]}, {"code": "C2", "emails": ["own@acme.test"]}
+    )
+    await world.person("unsubscribe", "office@acme.test")
+    await world.sandbox.put({"code": "C1", "emails": ["home@acme.test"]})
+    await customers.run()
+    office = {"emails": ["office@acme.test"]}
+
+    await world.sandbox.put({"code": "C9", **office})
+    await customers.run()
+    assert "office@acme.test" not in await customers.snapshot()
+    await world.sandbox.put({"code": "C2", **office})
+    await customers.run()
+    assert (await customers.records())["C2"]["reason"] == "opted_out"
+    assert "office@acme.test" not in await customers.snapshot()
+    await world.sandbox.put({"code": "C1", **office})
+    await customers.run()
+
+    members = await customers.snapshot()
+    assert {email: member["status"] for email, member in members.items()} == {
+        "office@acme.test": "unsubscribed",
+        "own@acme.test": "archived",
+    }
+    records = await customers.records()
+    assert [records[code]["reason"] for code in ("C1", "C2", "C9")] == [
+        "opted_out",
+        "duplicate_email",
+        "duplicate_email",
+    ]

@@ -94,3 +94,5 @@ async def learn(world: World, customers: Carrier) -> None:
             and email not in customers.judged.archived_before
         ):
             world.ours[customers.list_id].add(email)
+        if email not in members and email in customers.judged.refused_before:
+            world.vacated[customers.list_id].add(email)

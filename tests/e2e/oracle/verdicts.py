@@ -55,6 +55,8 @@ class Judgement:
     loose: dict[str, Person | None] = field(default_factory=dict)
     shut: bool = False
     archived_before: frozenset[str] = frozenset()
+    refused_before: frozenset[str] = frozenset()
+    vacated: set[str] = field(default_factory=set)  # addresses whose refusal went along with whoever left them
     ghosts: frozenset[str | None] = frozenset()  # addresses of records that X3 no longer has; nobody has noticed yet
     ours: set[str] = field(default_factory=set)  # addresses that we have archived
 
@@ -72,6 +74,7 @@ class Terms:
     forgotten: frozenset[str] = frozenset()
     throttled: frozenset[str] = frozenset()
     again: frozenset[str] = frozenset()
+    vacated: frozenset[str] = frozenset()
 
     @property
     def inactive(self) -> str:
@@ -107,6 +110,9 @@ class _Bench:
         self, members: Members, found: Sequence[Person | Nobody], memories: Mapping[str, Memory], terms: Terms
     ) -> None:
         self.made = Judgement({email: dict(deepcopy(member)) for email, member in members.items()})
+        refused = (e for e, member in members.items() if member["status"] in ("unsubscribed", "cleaned"))
+        self.made.refused_before = frozenset(refused)
+        self.made.vacated |= terms.vacated - members.keys()
         self.made.archived_before = frozenset(e for e, member in members.items() if member["status"] == "archived")
         self.made.memories.update(memories)
         self.made.ours |= terms.ours
@@ -315,8 +321,13 @@ class _Bench:
             self._leaves_a_shared_one(one, was, closed)
             return
         if there is None:
-            if self._refused(one):
+            if not closed and email in self.made.vacated:
+                self._archive(was)
+            if self._refused(one, may_be_shut=closed):
                 return
+            if closed and old in ("unsubscribed", "cleaned"):
+                self.made.vacated.add(was)
+            self.made.vacated.discard(email)
             self.made.members[email] = {**self.made.members.pop(was), "email": one.email}
             if known.archived:
                 self._restore(one, email)
@@ -367,13 +378,15 @@ class _Bench:
         self._write(one, email, adopt=True)
         self._carried(one, "created", born_unsubscribed=status == "unsubscribed")
 
-    def _refused(self, one: Person) -> bool:
-        """Addresses Mailchimp does not take."""
+    def _refused(self, one: Person, *, may_be_shut: bool = False) -> bool:
+        """Addresses Mailchimp does not take, and those that had refused; another refusal may come there."""
         email = one.email.lower()
         if email in self.terms.forgotten:
             self.end(one, "skipped", "forgotten", email=email, content=one.content)
         elif email.rpartition("@")[2] in FAKE:
             self.end(one, "rejected", "fake_address", email=email, content=one.content)
+        elif email in self.made.vacated and not may_be_shut:
+            self.end(one, "skipped", "opted_out", email=email, content=one.content)
         elif email in self.terms.throttled:
             self.end(one, "rejected", "too_many_signups", email=email, content=one.content)
         else:

@@ -20,6 +20,7 @@ from app.domain.planning import (
     Owner,
     Policy,
     decide_all,
+    stay_out,
 )
 
 POLICY = Policy("subscribed", "tag")
@@ -148,3 +149,26 @@ def test_an_inactive_newcomer_whose_policy_takes_members_out_takes_none_over(act
     )
 
     assert decisions[0].action is expected
+
+
+@pytest.mark.parametrize(
+    ("old", "action", "outcome"),
+    [("subscribed", Action.ARCHIVE, Outcome.SKIPPED), ("unsubscribed", Action.MOVE, Outcome.SKIPPED)],
+    ids=["an open member is archived", "another refusal may come there"],
+)
+def test_nobody_is_moved_to_an_address_that_had_refused(old: str, action: Action, outcome: Outcome) -> None:
+    decision = decided({"C1": was("a@acme.test", status=None, old=old)}, member("C1", "b@acme.test"))["C1"]
+
+    stay_out(decision)
+
+    assert (decision.action, decision.outcome, decision.reason) == (action, outcome, "opted_out")
+    assert decision.member_hash == hash_of("b@acme.test")
+
+
+def test_nobody_is_made_at_an_address_that_had_refused() -> None:
+    decision = decided({}, member("C1", "b@acme.test"))["C1"]
+    assert decision.action is Action.INSERT
+
+    stay_out(decision)
+
+    assert (decision.action, decision.outcome, decision.reason) == (Action.NONE, Outcome.SKIPPED, "opted_out")
