@@ -126,6 +126,7 @@ class Decision(msgspec.Struct, gc=False):
     flags: int = 0
     remember: bool = True  # whether the ledger row changes
     alone: bool = False  # to be sent by a call of its own, not in a batch of operations
+    gave_up: bool = False  # the member of the former address was archived
     later: bool = False  # to be decided once more when all others have been carried; nothing happens now
     done: bool = False  # the call was made by an earlier holder of the run: only to be remembered
     member_hash: bytes | None = None  # what the ledger shall hold

@@ -100,6 +100,7 @@ class Changer:
             there = await self._target.update(member.hash, None, *self._content(decision, member))
         if not old_closed:
             await self._target.archive(old)
+            decision.gave_up = True
             decision.flags &= ~(ARCHIVED_BY_US | BORN_UNSUBSCRIBED)
         self._noted(decision, there)
 

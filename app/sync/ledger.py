@@ -268,7 +268,7 @@ async def _mirror(run: OpenRun, connection: asyncpg.Connection, changed: Sequenc
         old = decision.known.member_hash
         if decision.action is Action.MOVE and old not in (None, hash_):
             gone.add(old)
-        elif decision.action is Action.MERGE and old not in (None, hash_) and decision.outcome is Outcome.UPDATED:
+        elif decision.action is Action.MERGE and old not in (None, hash_) and decision.gave_up:
             statuses[old], causes[old] = "archived", "merge"
     for may_open in (True, False):
         told = [hash_ for hash_ in statuses if (causes[hash_] in OPENING) is may_open]

@@ -366,3 +366,20 @@ async def test_an_address_that_refused_is_no_member_again_when_another_customer_
         "duplicate_email",
         "duplicate_email",
     ]
+
+
+async def test_a_member_given_up_for_an_address_that_had_refused_comes_back_for_the_next_customer(world: World) -> None:
+    """C1 goes to an address that is closed: what it leaves was archived by us, and by nobody else."""
+    customers = await loaded(
+        world, {"code": "C1", "emails": ["desk@acme.test"]}, {"code": "C2", "emails": ["shut@acme.test"]}
+    )
+    await world.person("unsubscribe", "shut@acme.test")
+    await world.sandbox.put({"code": "C1", "emails": ["shut@acme.test"]}, {"code": "C2", "emails": [" "]})
+    await customers.run(disturbed=True)
+    assert (await customers.snapshot())["desk@acme.test"]["status"] == "archived"
+
+    await world.sandbox.put({"code": "C9", "emails": ["desk@acme.test"]})
+    await customers.run(disturbed=True)
+
+    desk = (await customers.snapshot())["desk@acme.test"]
+    assert (desk["status"], desk["merge_fields"]["X3CODE"]) == ("transactional", "C9")
