@@ -263,6 +263,8 @@ class _Bench:
         known = self.memory(one)
         if known.retired:
             self.end(one, "unchanged", or_reasons=("duplicate_email",) if known.email in self.made.loose else ())
+            kept = self.made.memories[one.key]
+            self.made.memories[one.key] = replace(kept, state=known.state, reason=known.reason)
             return
         status = self.status(known.email)
         if known.state != "synced" or status is None or self.is_closed(known.email, known):
