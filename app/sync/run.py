@@ -103,6 +103,9 @@ async def _note_expected(run: OpenRun) -> None:
 
 
 async def _journey(run: OpenRun, position: Position) -> bool:
+    """Carry what the lanes of a position still have; True when that is nothing any more."""
+    if all(lane.done for lane in position.lanes):
+        return True
     flight = Flight(run, position, pages_at_once=run.pace.senders + PAGES_AHEAD)
     left_behind = LeftBehind(run)
     if run.row["attempt"] > 1:

@@ -24,6 +24,7 @@ async def test_a_first_run_creates_everybody_with_the_chosen_status(world: World
     done = await world.run()
 
     assert counts(done) == {"read": 57, "created": 57}
+    assert world.mailchimp.calls.count("members") == 1
     assert done["state"] == "succeeded"
     person = world.mailchimp.of("c7@acme.test")
     assert person is not None
