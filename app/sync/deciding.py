@@ -139,28 +139,17 @@ class Decider:
         run = self._run
         if not candidates:
             return candidates, []
-        candidates, known = await recall(run, candidates)
+        candidates, known, shut = await recall(run, candidates)
         if run.dry:
             known = self._with_dry_owners(candidates, known)
         last_look = run.dry or page.lane.kind == "again"
         decisions = decide_all(candidates, known, run.policy, run.encode, last_look=last_look)
-        await self._keep_out(decisions)
+        for decision in decisions if shut else ():
+            if decision.action in (Action.INSERT, Action.MOVE) and decision.member and decision.member.hash in shut:
+                stay_out(decision)
         if run.reconciler is not None:
             await run.reconciler.compare(decisions)
         return candidates, decisions
-
-    async def _keep_out(self, decisions: Sequence[Decision]) -> None:
-        """An address whose refusal went along with whoever left it is not made a member anew."""
-        run = self._run
-        new = [d for d in decisions if d.action in (Action.INSERT, Action.MOVE) and d.member is not None]
-        if not new:
-            return
-        async with run.database.transaction(run.tenant_id) as connection:
-            hashes = [d.member.hash for d in new if d.member is not None]
-            refused = await consent.vacated(connection, run.tenant_id, run.audience_id, hashes)
-        for decision in new:
-            if decision.member is not None and decision.member.hash in refused:
-                stay_out(decision)
 
     def _with_dry_owners(self, candidates: Sequence[Candidate], known: dict[str, Known]) -> dict[str, Known]:
         """Nothing is remembered in a dry run, so the owners that earlier pages found are kept here."""
@@ -192,12 +181,18 @@ async def candidates_of(run: OpenRun, parties: Sequence[Party]) -> list[Candidat
     return candidates
 
 
-async def recall(run: OpenRun, candidates: Sequence[Candidate]) -> tuple[Sequence[Candidate], dict[str, Known]]:
-    """The candidates, people who were erased as skips, and what is known of each."""
+async def recall(
+    run: OpenRun, candidates: Sequence[Candidate]
+) -> tuple[Sequence[Candidate], dict[str, Known], set[bytes]]:
+    """The candidates, people who were erased as skips; what is known of each; and addresses that are nobody's now and
+    had refused when their member left them."""
     async with run.database.transaction(run.tenant_id) as connection:
         candidates = await without_erased(connection, run.keys, run.tenant_id, candidates)
         keys, hashes = [candidate.key for candidate in candidates], [_hash(candidate) for candidate in candidates]
-        return candidates, await known_of(run, connection, keys, hashes)
+        known = await known_of(run, connection, keys, hashes)
+        nobodys = [h for k, h in zip(keys, hashes, strict=True) if h and known.get(k, UNKNOWN).status is None]
+        shut = await consent.vacated(connection, run.tenant_id, run.audience_id, nobodys) if nobodys else set()
+    return candidates, known, shut
 
 
 def _hash(candidate: Candidate) -> bytes | None:
