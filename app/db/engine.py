@@ -79,7 +79,7 @@ class Database:
 async def _entered(connection: asyncpg.Connection, role: str, tenant_id: UUID | None) -> AsyncIterator[None]:
     """A transaction that says whose it is in the message that begins it: one way to the server and back less, of four
     that a short transaction takes. A savepoint inside is `savepoint()`'s to make."""
-    tenant = "" if tenant_id is None else UUID(int=tenant_id.int)  # written as text: nothing but a UUID gets in
+    tenant = "" if tenant_id is None else UUID(str(tenant_id))  # written as text: nothing but a UUID gets in
     try:
         await connection.execute(
             f"begin; select set_config('role', '{role}', true), set_config('mlc.tenant', '{tenant}', true)"

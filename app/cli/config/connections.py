@@ -132,6 +132,8 @@ def _credential_faults(document: Document, pointer: str, given: ConnectionFile) 
             faults.append(document.fault(where, f"Unknown; known are {', '.join(known)}."))
         elif name in credential and name in secret:
             faults.append(document.fault(where, "A secret does not belong in this file: name a variable in from_env."))
+        elif name in credential and not isinstance(credential[name], str):
+            faults.append(document.fault(where, "Must be a text."))
         elif name in variables and not _VARIABLE.fullmatch(str(variables[name])):
             faults.append(document.fault(where, "Must be the name of an environment variable."))
     return faults
