@@ -29,7 +29,7 @@ class Flight:
         self._held: dict[bytes, tuple[Page, ...]] = {}  # by address, in the order of planning
         self._planned = 0
         self._released: set[bytes] = set()
-        self.announced = Announced()
+        self.announced = Announced(run)
 
     def planned(self, page: Page) -> None:
         """This page takes its place behind all pages planned before."""

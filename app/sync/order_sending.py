@@ -2,24 +2,20 @@
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from uuid import uuid4
 
-from app.db import batches
 from app.domain.commerce import Cancellation, Order, Product, StoreCustomer
 from app.domain.errors import RecordRejected
 from app.domain.order_planning import Ruling, Step, refuse
 from app.sync.announced import Announced
-from app.sync.opened import LeaseLost
 from app.sync.order_deciding import Parcel, attempt
 from app.sync.order_opened import OpenOrders
 from app.sync.outbox import some_of
 from app.sync.store_shelf import CUSTOMER, PRODUCT, customer, product
 
 TOGETHER = 20  # orders announced by one batch row, and at most half of one's share of what waits
-CONFLICT_POLL_SECONDS = 0.5
 MENDABLE = ("product_missing", "rejected")
 """Refusals that come of a store which no longer has what it acknowledged: everything the order needs is put anew."""
 
@@ -67,7 +63,8 @@ class OrderSender:
         """One sender; runs until cancelled."""
         while True:
             some = await some_of(self.queue, 2 * self._run.pace.senders, TOGETHER)
-            await self._announce(some)
+            pairs, pages = [shipment.pair for shipment in some], (shipment.parcel.page for shipment in some)
+            await self._announced.write("update", self._opened.store_row, pairs, pages)
             for shipment in some:
                 await self._send(shipment)
 
@@ -105,31 +102,6 @@ class OrderSender:
             shipment.refused(error)
         else:
             shipment.parcel.close()
-
-    async def _announce(self, some: Sequence[Shipment]) -> None:
-        """Write down what is about to be sent, once no call of an earlier holder may still be changing it."""
-        run, store, batch_id = self._run, self._opened.store_row, uuid4()
-        pairs = [shipment.pair for shipment in some]
-        while True:
-            async with run.database.transaction(run.tenant_id) as connection:
-                if not await batches.conflicting(
-                    connection, run.tenant_id, store, run.run_id, run.fence, run.pace.settle_seconds, pairs
-                ):
-                    made = await batches.announce(
-                        connection,
-                        run.tenant_id,
-                        batch_id,
-                        run.run_id,
-                        run.fence,
-                        store,
-                        "update",
-                        batches.packed(pairs),
-                    )
-                    break
-            await asyncio.sleep(CONFLICT_POLL_SECONDS)
-        if not made:
-            raise LeaseLost
-        self._announced.note(batch_id, {shipment.parcel.page for shipment in some})
 
 
 def refused(ruling: Ruling, error: RecordRejected) -> None:

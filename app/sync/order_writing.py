@@ -22,7 +22,7 @@ class OrderWriter:
     """Carries the rulings of pages. Its senders are helpers of the journey."""
 
     def __init__(self, opened: OpenOrders, helpers: Helpers) -> None:
-        self.announced = Announced()
+        self.announced = Announced(opened.run)
         self._opened = opened
         self._shop = opened.shop
         self._sender = OrderSender(opened, self.announced)

@@ -3,17 +3,12 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from uuid import uuid4
 
-import asyncpg
-
-from app.db import batches
 from app.domain.errors import RecordRejected, Transient
 from app.domain.planning import Action, Decision, Outcome, born
 from app.sync.bulk_members import MemberBulkSender
 from app.sync.changing import Changer, new_fragment
 from app.sync.flight import Flight
-from app.sync.opened import LeaseLost
 from app.sync.outbox import Row, some_of
 from app.sync.ports import NewMember, RowError
 from app.sync.recovering import LeftBehind
@@ -21,7 +16,6 @@ from app.sync.refusing import refuse
 
 TOGETHER = 20  # changes announced by one batch row
 UNKNOWN_TRIES = 3
-CONFLICT_POLL_SECONDS = 0.5
 PAUSE_SECONDS = 1.0
 MISSING = Transient("rows_missing", "Mailchimp answers without naming every contact that was sent.")
 
@@ -120,37 +114,8 @@ class Writer:
                 self._flight.close(page)
 
     async def _announce(self, kind: str, rows: Sequence[Row]) -> None:
-        """Write down what is about to be sent, once no call of somebody else may still be changing a member of it."""
-        run = self._run
-        batch_id = uuid4()
         pairs = [(_target(d), d.fingerprint or bytes(16)) for _, d in rows]
-        while True:
-            async with run.database.transaction(run.tenant_id) as connection:
-                busy = await self._busy(connection, kind, pairs)
-                if not busy:
-                    made = await batches.announce(
-                        connection,
-                        run.tenant_id,
-                        batch_id,
-                        run.run_id,
-                        run.fence,
-                        run.audience_id,
-                        kind,
-                        batches.packed(pairs),
-                    )
-                    break
-            await asyncio.sleep(CONFLICT_POLL_SECONDS)
-        if not made:
-            raise LeaseLost
-        self._flight.announced.note(batch_id, {page for page, _ in rows})
-
-    async def _busy(self, connection: asyncpg.Connection, kind: str, pairs: Sequence[tuple[bytes, bytes]]) -> bool:
-        if kind != "update":
-            return False
-        run = self._run
-        return await batches.conflicting(
-            connection, run.tenant_id, run.audience_id, run.run_id, run.fence, run.pace.settle_seconds, pairs
-        )
+        await self._flight.announced.write(kind, self._run.audience_id, pairs, (page for page, _ in rows))
 
 
 def _target(decision: Decision) -> bytes:
