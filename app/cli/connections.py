@@ -6,8 +6,8 @@ from urllib.parse import quote
 import typer
 
 from app.cli.client import DEFAULT_URL, AsJson, Client, Cursor, Key, Limit, Url
-from app.cli.output import FAILED, fail, show, show_json
-from app.cli.whose import Tenant, id_of, tenant_path
+from app.cli.output import FAILED, show, show_json
+from app.cli.whose import Tenant, Yes, delete_named, path_of, tenant_path
 
 app = typer.Typer(no_args_is_help=True, help="A tenant's connections to Sage X3 and Mailchimp.")
 COLUMNS = ("id", "name", "system", "kind", "url", "state", "state_reason")
@@ -123,19 +123,14 @@ def stores(
 def delete(
     connection: Named,
     tenant: Tenant = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
     url: Url = DEFAULT_URL,
     key: Key = None,
 ) -> None:
     """Forget a connection and its secret. Refused while a sync uses it."""
     client = Client(url, key)
-    path = _path(client, tenant, connection)
-    name = client.get(path)["name"]
-    if not yes and not typer.confirm(f"Forget the connection {name!r} and its secret?"):
-        fail("Nothing was done.")
-    client.delete(path)
+    delete_named(client, _path(client, tenant, connection), "Forget the connection {!r} and its secret?", yes=yes)
 
 
 def _path(client: Client, tenant: str | None, connection: str) -> str:
-    at = tenant_path(client, tenant)
-    return f"{at}/connections/{id_of(client, at, 'connections', connection)}"
+    return path_of(client, tenant, "connections", connection)

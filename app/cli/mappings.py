@@ -5,8 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.client import DEFAULT_URL, AsJson, Client, Cursor, Key, Limit, Url
-from app.cli.output import console, fail, show, show_json
-from app.cli.whose import Tenant, id_of, tenant_path
+from app.cli.output import console, show, show_json
+from app.cli.whose import Tenant, Yes, delete_named, id_of, path_of, tenant_path
 
 app = typer.Typer(no_args_is_help=True, help="A tenant's mappings and their versions.")
 COLUMNS = ("id", "name", "stream", "version", "created_at")
@@ -90,17 +90,13 @@ def preview(
 def delete(
     mapping: Named,
     tenant: Tenant = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
     url: Url = DEFAULT_URL,
     key: Key = None,
 ) -> None:
     """Delete a mapping with all its versions. Refused while a sync uses it."""
     client = Client(url, key)
-    path = _path(client, tenant, mapping)
-    name = client.get(path)["name"]
-    if not yes and not typer.confirm(f"Delete the mapping {name!r} and all its versions?"):
-        fail("Nothing was done.")
-    client.delete(path)
+    delete_named(client, _path(client, tenant, mapping), "Delete the mapping {!r} and all its versions?", yes=yes)
 
 
 def _row(item: dict[str, Any]) -> dict[str, Any]:
@@ -118,5 +114,4 @@ def _row(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def _path(client: Client, tenant: str | None, mapping: str) -> str:
-    at = tenant_path(client, tenant)
-    return f"{at}/mappings/{id_of(client, at, 'mappings', mapping)}"
+    return path_of(client, tenant, "mappings", mapping)

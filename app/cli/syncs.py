@@ -6,7 +6,7 @@ import typer
 
 from app.cli.client import DEFAULT_URL, AsJson, Client, Cursor, Key, Limit, Url
 from app.cli.output import show
-from app.cli.whose import Tenant, sync_id, tenant_path
+from app.cli.whose import Tenant, path_of, tenant_path
 
 app = typer.Typer(no_args_is_help=True, help="A tenant's syncs.")
 COLUMNS = ("id", "name", "stream", "state", "state_reason", "last_success_at", "next_due_at", "freshness_seconds")
@@ -34,8 +34,7 @@ def show_sync(
 ) -> None:
     """One sync."""
     client = Client(url, key)
-    at = tenant_path(client, tenant)
-    show(client.get(f"{at}/syncs/{sync_id(client, at, sync)}"), as_json=as_json, columns=COLUMNS)
+    show(client.get(path_of(client, tenant, "syncs", sync)), as_json=as_json, columns=COLUMNS)
 
 
 @app.command()
@@ -53,6 +52,5 @@ def resume(
 
 
 def _set(client: Client, tenant: str | None, sync: str, action: str, as_json: bool) -> None:
-    at = tenant_path(client, tenant)
-    answer = client.post(f"{at}/syncs/{sync_id(client, at, sync)}/{action}")
+    answer = client.post(f"{path_of(client, tenant, 'syncs', sync)}/{action}")
     show(answer, as_json=as_json, columns=COLUMNS)

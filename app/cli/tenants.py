@@ -6,8 +6,8 @@ from uuid import UUID
 import typer
 
 from app.cli.client import DEFAULT_URL, AsJson, Client, Cursor, Key, Limit, Url
-from app.cli.output import fail, show
-from app.cli.whose import tenant_path
+from app.cli.output import show
+from app.cli.whose import Yes, delete_named, tenant_path
 
 app = typer.Typer(no_args_is_help=True, help="Tenants and their API keys.")
 Named = Annotated[str, typer.Argument(metavar="TENANT", help="Slug or id.")]
@@ -51,17 +51,14 @@ def show_tenant(tenant: Named, url: Url = DEFAULT_URL, key: Key = None, as_json:
 @app.command()
 def delete(
     tenant: Named,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
     url: Url = DEFAULT_URL,
     key: Key = None,
 ) -> None:
     """Destroy a tenant's data key and then everything it has here. Mailchimp and X3 are left as they are."""
     client = Client(url, key)
-    path = tenant_path(client, tenant)
-    name = client.get(path)["name"]
-    if not yes and not typer.confirm(f"Destroy everything kept for {name!r}? This cannot be undone."):
-        fail("Nothing was done.")
-    client.delete(path)
+    question = "Destroy everything kept for {!r}? This cannot be undone."
+    delete_named(client, tenant_path(client, tenant), question, yes=yes)
 
 
 @app.command("keys")

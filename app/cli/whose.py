@@ -13,6 +13,7 @@ Tenant = Annotated[
     typer.Option("--tenant", envvar="MLC_TENANT", help="Slug or id; a tenant's own key needs none."),
 ]
 
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 OfSync = Annotated[str | None, typer.Option(help="Of this sync only; its name or id.")]
 
 
@@ -47,6 +48,20 @@ def id_of(client: Client, tenant: str, nouns: str, given: str) -> str:
         several = f"are {len(found)} {nouns}" if found else f"is no {nouns.removesuffix('s')}"
         fail(f"There {several} of the name {given!r}.", code=USAGE)
     return str(found[0])
+
+
+def path_of(client: Client, tenant: str | None, nouns: str, given: str) -> str:
+    """The path of an object that is given by its name or id."""
+    at = tenant_path(client, tenant)
+    return f"{at}/{nouns}/{id_of(client, at, nouns, given)}"
+
+
+def delete_named(client: Client, path: str, question: str, *, yes: bool) -> None:
+    """Delete an object; unless `yes`, ask first, with its name in the question."""
+    name = client.get(path)["name"]
+    if not yes and not typer.confirm(question.format(name)):
+        fail("Nothing was done.")
+    client.delete(path)
 
 
 def _is_id(text: str) -> bool:

@@ -10,7 +10,7 @@ import typer
 
 from app.cli.client import DEFAULT_URL, AsJson, Client, Key, Url
 from app.cli.output import FAILED, USAGE, console, errors, fail, show_json
-from app.cli.whose import Tenant, tenant_path
+from app.cli.whose import Tenant, Yes, tenant_path
 
 if TYPE_CHECKING:
     from app.cli.config.applying import Applying
@@ -67,7 +67,7 @@ def diff(file: File, tenant: Tenant = None, url: Url = DEFAULT_URL, key: Key = N
 def apply(
     file: File,
     tenant: Tenant = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
     prune: Annotated[bool, typer.Option("--prune", help="Delete what the file does not have, too.")] = False,
     url: Url = DEFAULT_URL,
     key: Key = None,
