@@ -138,6 +138,20 @@ class Driver:
 
 
 @contextlib.contextmanager
+def nowhere() -> Iterator[Path]:
+    """Work in an empty folder, without any setting of the product: neither the shell's nor an .env of the checkout."""
+    for name in [name for name in os.environ if name.startswith("MLC_")]:
+        del os.environ[name]
+    folder = Path(tempfile.mkdtemp(prefix="mlc-bench-"))
+    folder.chmod(0o711)  # the account of the embedded servers must pass through
+    os.chdir(folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
 def watched(command: str, pid: int) -> Iterator[None]:
     """Run a profiler over the worker meanwhile, such as `py-spy record -r 500 -d 600 -f raw -o out.txt -p`."""
     if not command:
@@ -195,19 +209,14 @@ def main(driver_type: type[Driver] = Driver) -> None:
     parser.add_argument("--profiler", default="", help="command that watches the first run; the worker's pid is added")
     parser.add_argument("--keep", type=Path, help="where to leave the logs")
     given = parser.parse_args()
-    for name in [name for name in os.environ if name.startswith("MLC_")]:
-        del os.environ[name]
-    folder = Path(tempfile.mkdtemp(prefix="mlc-bench-"))
-    folder.chmod(0o711)  # the account of the embedded servers must pass through
-    os.chdir(folder)  # no .env of the checkout is read
-    try:
-        print(json.dumps(asyncio.run(measure(given, folder / "data", driver_type))), flush=True)
-    finally:
-        if given.keep:
-            given.keep.mkdir(parents=True, exist_ok=True)
-            for log in (folder / "data").glob("*.log"):
-                shutil.copy(log, given.keep)
-        shutil.rmtree(folder, ignore_errors=True)
+    with nowhere() as folder:
+        try:
+            print(json.dumps(asyncio.run(measure(given, folder / "data", driver_type))), flush=True)
+        finally:
+            if given.keep:
+                given.keep.mkdir(parents=True, exist_ok=True)
+                for log in (folder / "data").glob("*.log"):
+                    shutil.copy(log, given.keep)
 
 
 if __name__ == "__main__":

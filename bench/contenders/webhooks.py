@@ -11,11 +11,9 @@ import asyncio
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +26,7 @@ from app.cli.supervising import RunningSystem, running_system
 from app.db.engine import APP_ROLE
 from bench import processes
 from bench.contenders.delivering import address
-from bench.contenders.ours import ENTER, watched
+from bench.contenders.ours import ENTER, nowhere, watched
 from bench.running import ROOT, Failed, environment
 
 PHASES = ("quiet", "busy", "killed")
@@ -213,15 +211,8 @@ def main() -> None:
     parser.add_argument("--nice", type=int, default=0, help="of the processes that keep the machine busy")
     parser.add_argument("--profiler", default="", help="command that watches the API; its pid is added")
     given = parser.parse_args()
-    for name in [name for name in os.environ if name.startswith("MLC_")]:
-        del os.environ[name]
-    folder = Path(tempfile.mkdtemp(prefix="mlc-bench-"))
-    folder.chmod(0o711)  # the account of the embedded servers must pass through
-    os.chdir(folder)  # no .env of the checkout is read
-    try:
+    with nowhere() as folder:
         print(json.dumps(asyncio.run(measure(given, folder / "data"))), flush=True)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":
