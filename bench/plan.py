@@ -51,7 +51,7 @@ class Mode(msgspec.Struct, frozen=True):
     contests: tuple[Contest, ...]
     share_wanted: float
     transform_seconds: float = 1.0
-    orders_share_wanted: float = 0.88
+    orders_share_wanted: float = 0.93
     webhook_seconds: float = 30.0  # 0: none
 
 
@@ -81,7 +81,7 @@ def quick() -> Mode:
         ),
         share_wanted=0.88,
         transform_seconds=0.3,
-        orders_share_wanted=0.8,
+        orders_share_wanted=0.88,
         webhook_seconds=0.0,
     )
 

@@ -18,7 +18,7 @@ from app.connectors import retrying
 from app.resources import Resources, open_resources
 from app.settings import Settings
 from app.sync import store_syncing
-from app.sync.opened import Pace
+from app.sync.opened import LONGEST_SLICES, Pace
 from app.sync.queue import CARRY, QUEUE, QUICK, deserialize, serialize
 from app.sync.sweeping import jitter, keep_house, sweep
 from app.sync.working import Workshop
@@ -34,13 +34,19 @@ from workers.tracing import traced
 
 log = structlog.get_logger(__name__)
 HOUSE_SECONDS = 3600.0
-JOB_SECONDS = 60  # on top of a slice: draining its pages
+JOB_SECONDS = 60  # on top of the longest slice: draining its pages
 
 
 async def serve(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT; then finish the pages on their way, give the runs back and leave."""
     async with open_resources(settings) as resources, listening(settings.metrics_address, counted):
-        shop = Workshop(resources.opener, resources.queue, pace_of(settings), EngineCounters())
+        shop = Workshop(
+            resources.opener,
+            resources.queue,
+            pace_of(settings),
+            EngineCounters(),
+            is_full=lambda: len(worker.tasks) >= settings.worker_concurrency,
+        )
         worker = make_worker(settings, resources, shop)
         helper = make_quick_worker(settings, resources)
         loop = asyncio.get_running_loop()
@@ -127,7 +133,7 @@ def _worker(settings: Settings, queue: str, functions: list[Any], slots: int, ct
         handle_signals=False,
         max_jobs=slots,
         queue_read_limit=max(100, 10 * slots),
-        job_timeout=settings.slice_seconds + JOB_SECONDS,
+        job_timeout=settings.slice_seconds * LONGEST_SLICES + JOB_SECONDS,
         keep_result=0,
         max_tries=1,
         poll_delay=0.1,

@@ -83,14 +83,21 @@ class Opener:
         self.gateway_hosts = gateway_hosts
 
     def source(
-        self, keys: TenantKeys, connection: Connection, selection: Selection, *, interactive: bool = False
+        self,
+        keys: TenantKeys,
+        connection: Connection,
+        selection: Selection,
+        *,
+        interactive: bool = False,
+        pressing: bool = False,
     ) -> PartySource:
-        """One stream of a Sage X3 connection; makes no call. `interactive` calls go before those of runs.
+        """One stream of a Sage X3 connection; makes no call. `interactive` calls give up after seconds instead of
+        minutes, `pressing` ones go before those that read ahead.
 
         Raises:
             NeedsTenant: not an X3 connection, or its settings or credential cannot work.
         """
-        parts = self._sage_x3(keys, connection)
+        parts = self._sage_x3(keys, connection, pressing=pressing)
         return open_source(selection=selection, facts=connection.facts, interactive=interactive, **parts)
 
     def invoices(
@@ -100,7 +107,7 @@ class Opener:
         parts = self._sage_x3(keys, connection)
         return open_invoices(selection=selection, facts=connection.facts, interactive=interactive, **parts)
 
-    def _sage_x3(self, keys: TenantKeys, connection: Connection) -> dict[str, Any]:
+    def _sage_x3(self, keys: TenantKeys, connection: Connection, *, pressing: bool = False) -> dict[str, Any]:
         """What open_source() and verify() of the connector have in common."""
         if connection.system != "sage_x3" or connection.url is None:
             raise NeedsTenant("wrong_system", "This needs a Sage X3 connection.")
@@ -114,7 +121,7 @@ class Opener:
             "credential": credential,
             "outbound": self.outbound,
             "gateway_hosts": self.gateway_hosts,
-            "pacer": self.pacers.sage_x3(connection.id, connection.settings),
+            "pacer": self.pacers.sage_x3(connection.id, connection.settings, pressing=pressing),
             "token_store": store,
         }
 

@@ -9,7 +9,9 @@ from redis.asyncio import Redis
 from app.connectors.pacing import Pacer, RedisPacer
 
 INTERACTIVE = 0
-BACKGROUND = 1
+PRESSING = 1
+"""Calls of a run that all it has read so far waits for: they go before those that read ahead."""
+BACKGROUND = 2
 
 _X3_CONCURRENCY = 2
 
@@ -47,7 +49,7 @@ class Pacers:
             waited=partial(self._waited, "mailchimp") if self._waited is not None else None,
         )
 
-    def sage_x3(self, connection_id: UUID, settings: Mapping[str, object]) -> Pacer:
+    def sage_x3(self, connection_id: UUID, settings: Mapping[str, object], *, pressing: bool = False) -> Pacer:
         """At most `settings.max_concurrency` calls at once to the X3 of one connection; ERPs fall over easily."""
         most = settings.get("max_concurrency")
         return RedisPacer(
@@ -55,6 +57,6 @@ class Pacers:
             f"mlc:pace:sage-x3:{connection_id}",
             most if isinstance(most, int) else _X3_CONCURRENCY,
             lease_seconds=self._lease_seconds,
-            priority=self._priority,
+            priority=min(self._priority, PRESSING) if pressing else self._priority,
             waited=partial(self._waited, "sage_x3") if self._waited is not None else None,
         )

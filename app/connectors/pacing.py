@@ -1,8 +1,8 @@
 """At most N requests in flight per vendor account, over all processes.
 
 Each call holds a lease in Redis that expires by itself; who finds no lease free takes a ticket and is served in
-turn, priority 0 before 1. Redis decides with its own clock. Redis is only a courtesy between processes: the gate
-inside each process holds whatever happens to it.
+turn, priority 0 before 1 before 2. Redis decides with its own clock. Redis is only a courtesy between processes: the
+gate inside each process holds whatever happens to it.
 """
 
 import asyncio
@@ -141,8 +141,8 @@ class RedisPacer:
 
     A lease is renewed while its call lives, so that a killed holder's place is free after `lease_seconds`, however
     long calls may take: the peer of a process that is gone has lost its connection too. Priority 0 (a person waits) is
-    served before 1 (a load in the background). Without Redis at most two calls are in flight per process, and nothing
-    fails.
+    served before 1 and 2 (a load in the background). Without Redis at most two calls are in flight per process, and
+    nothing fails.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class RedisPacer:
         limit: int,
         *,
         lease_seconds: float = 15,
-        priority: int = 1,
+        priority: int = 2,
         waited: Waited | None = None,
     ) -> None:
         self._redis = redis

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-PRIORITIES = 2
+PRIORITIES = 3
 
 
 class Turnstile:
@@ -22,7 +22,7 @@ class Turnstile:
 
     @asynccontextmanager
     async def turn(self, limit: int, priority: int = 0) -> AsyncIterator[None]:
-        """Wait for a place and hold it; priority 0 goes before 1."""
+        """Wait for a place and hold it; priority 0 goes before 1, and 1 before 2."""
         if self.inside < limit and not any(self._queues[: priority + 1]):
             self.inside += 1
         else:

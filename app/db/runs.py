@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -131,19 +131,29 @@ async def lock(connection: asyncpg.Connection, tenant_id: UUID, run_id: UUID, fe
     return bool(row)
 
 
+class Beat(NamedTuple):
+    """What whoever holds a run is told: `awaited` says that something is decided anew with its next slice."""
+
+    cancel_requested: bool
+    awaited: bool
+
+
 async def beat(
     connection: asyncpg.Connection, tenant_id: UUID, run_id: UUID, fence: int, lease_seconds: float
-) -> bool | None:
-    """Extend the lease. None when it is lost, else whether somebody asked to cancel."""
-    cancel: bool | None = await connection.fetchval(
-        "update sync_run set lease_until = clock_timestamp() + make_interval(secs => $4)"
-        f" where {MINE} returning cancel_requested",
+) -> Beat | None:
+    """Extend the lease. None when it is lost."""
+    row = await connection.fetchrow(
+        "update sync_run r set lease_until = clock_timestamp() + make_interval(secs => $4)"
+        f" where {MINE} returning cancel_requested,"
+        " exists(select from erasure e where e.tenant_id = $1 and e.finished_at is null)"
+        " or exists(select from sync s where s.tenant_id = $1 and s.id = r.sync_id and s.schedule ? 'quiet_hours')"
+        " as awaited",
         tenant_id,
         run_id,
         fence,
         lease_seconds,
     )
-    return cancel
+    return None if row is None else Beat(row["cancel_requested"], row["awaited"])
 
 
 async def expect(connection: asyncpg.Connection, tenant_id: UUID, run_id: UUID, records: int | None) -> None:

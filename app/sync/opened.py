@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from app.sync.reconciling import Reconciler
 
 
+LONGEST_SLICES = 5  # carried as one while nobody waits: opening both ends anew, and draining, costs seconds
+
+
 class LeaseLost(Exception):
     """Another worker holds the run, or it was ended meanwhile: stop at once and write nothing more."""
 
@@ -82,6 +85,7 @@ class OpenRun:
     sheds_contacts: bool = False  # members were made per contact, and are made per party now
     stopping: bool = False  # no new page is to be taken: cancel, or the slice is over
     cancelled: bool = False
+    may_go_on: bool = False  # nobody waits for the end of its slice
 
     @property
     def dry(self) -> bool:
@@ -100,7 +104,8 @@ class OpenRun:
 
     @property
     def slice_is_over(self) -> bool:
-        return time.monotonic() - self.began > self.pace.slice_seconds
+        slices = LONGEST_SLICES if self.may_go_on else 1
+        return time.monotonic() - self.began > self.pace.slice_seconds * slices
 
     @property
     def inactive(self) -> Mapping[str, Any]:

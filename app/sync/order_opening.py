@@ -42,7 +42,7 @@ async def open_orders(
     if position.wide:  # documents that the sync no longer is about must be seen, so that their orders are taken down
         selection = msgspec.structs.replace(selection, companies=None)
     documents = opener.invoices(loaded.keys, loaded.source, selection)
-    buyers = opener.source(loaded.keys, loaded.source, compiled.customers.selection)
+    buyers = opener.source(loaded.keys, loaded.source, compiled.customers.selection, pressing=True)
     run = await begun(opener, pace, tenant_id, row, loaded, list_id, buyers, compiled.customers)
     run.position = position
     opened = OpenOrders(

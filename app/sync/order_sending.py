@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,10 +12,9 @@ from app.domain.order_planning import Ruling, Step, refuse
 from app.sync.announced import Announced
 from app.sync.order_deciding import Parcel, attempt
 from app.sync.order_opened import OpenOrders
-from app.sync.outbox import some_of
+from app.sync.outbox import Ahead
 from app.sync.store_shelf import CUSTOMER, PRODUCT, customer, product
 
-TOGETHER = 20  # orders announced by one batch row, and at most half of one's share of what waits
 MENDABLE = ("product_missing", "rejected")
 """Refusals that come of a store which no longer has what it acknowledged: everything the order needs is put anew."""
 
@@ -55,18 +54,22 @@ class OrderSender:
     def __init__(self, opened: OpenOrders, announced: Announced) -> None:
         self.queue: asyncio.Queue[Shipment] = asyncio.Queue()
         self._opened = opened
-        self._run = opened.run
         self._shop = opened.shop
         self._announced = announced
+        self._ahead = Ahead(self.queue, opened.run.pace.senders, self._announce)
+
+    async def announce(self) -> None:
+        """Writes orders down before they are sent; runs until cancelled."""
+        await self._ahead.fill()
 
     async def carry(self) -> None:
         """One sender; runs until cancelled."""
         while True:
-            some = await some_of(self.queue, 2 * self._run.pace.senders, TOGETHER)
-            pairs, pages = [shipment.pair for shipment in some], (shipment.parcel.page for shipment in some)
-            await self._announced.write("update", self._opened.store_row, pairs, pages)
-            for shipment in some:
-                await self._send(shipment)
+            await self._send(await self._ahead.next())
+
+    async def _announce(self, some: Sequence[Shipment]) -> None:
+        pairs, pages = [shipment.pair for shipment in some], (shipment.parcel.page for shipment in some)
+        await self._announced.write("update", self._opened.store_row, pairs, pages)
 
     async def _send(self, shipment: Shipment) -> None:
         try:

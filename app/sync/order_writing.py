@@ -32,6 +32,7 @@ class OrderWriter:
             return
         for _ in range(opened.run.pace.senders + AT_THE_READY):
             helpers.start(self._sender.carry())
+        helpers.start(self._sender.announce())
         if opened.bulk is not None:
             helpers.start(OrderBulkSender(opened, self._sender.queue, opened.bulk).carry())
 

@@ -30,7 +30,6 @@ async def carry_orders(opened: OpenOrders) -> bool:
 
     Raises: LeaseLost, NeedsTenant, Transient, ProtocolMismatch.
     """
-    await _note_expected(opened)
     if opened.reconciler is not None:
         await opened.reconciler.copy_store(opened.position)
     if not await _phases(opened):
@@ -51,7 +50,7 @@ async def _phases(opened: OpenOrders) -> bool:
         if asked_for is not None:
             run.row = {**run.row, "codes": sorted({*asked_for, *position.also})}
         if not position.lanes:
-            position.lanes = await Reader(run, position, run.since).lanes()
+            position.lanes, _ = await asyncio.gather(Reader(run, position, run.since).lanes(), _note_expected(opened))
         if not await _journey(opened):
             return False
     return True
@@ -119,6 +118,8 @@ async def _read_and_carry(opened: OpenOrders, way: Way, writer: OrderWriter) -> 
         way.finished(parcel)
 
     async with aclosing(reader.pages()) as source, asyncio.TaskGroup() as pages:
+        if opened.is_backfill:
+            pages.create_task(opened.mirror.refresh())
         async for page in source:
             await way.room()
             run.stopping = run.stopping or run.cancelled or run.slice_is_over

@@ -1,9 +1,9 @@
-"""New members waiting for a batch: filled across pages while reading goes on, spread out at the end."""
+"""What waits to be sent: new members for a batch, filled across pages and spread out at the end; single changes."""
 
 import asyncio
 from collections import deque
-from collections.abc import Collection
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Generic, TypeVar
 
 from app.domain.planning import Decision
 from app.sync.pages import Page
@@ -12,19 +12,35 @@ LARGEST = 500  # Marketing API: members per POST /lists/{list_id}
 SMALLEST = 50
 FIRST = 100  # until one answer has told how long a member takes
 LINGER_SECONDS = 0.15
+TOGETHER = 20  # changes written down by one batch row
 CALM_SECONDS = 20.0  # a call should stay well under Mailchimp's 120 s
 
 Row = tuple[Page, Decision]
 T = TypeVar("T")
 
 
-async def some_of(queue: asyncio.Queue[T], takers: int, most: int) -> list[T]:
-    """The next of a queue and at most its fair share of the others; waits for the first."""
-    some = [await queue.get()]
-    share = min(queue.qsize() // takers, most)
-    while len(some) < share and not queue.empty():
-        some.append(queue.get_nowait())
-    return some
+class Ahead(Generic[T]):
+    """Single changes that were written down, a few ahead of the senders: none of them waits for the database between
+    two calls, and they do not all do so at once."""
+
+    def __init__(self, queue: asyncio.Queue[T], ahead: int, write: Callable[[Sequence[T]], Awaitable[None]]) -> None:
+        self._queue = queue
+        self._ready: asyncio.Queue[T] = asyncio.Queue(ahead)
+        self._write = write
+
+    async def fill(self) -> None:
+        """Runs until cancelled; raises what `write` raises, and nothing of that portion is sent."""
+        while True:
+            some = [await self._queue.get()]
+            while len(some) < TOGETHER and not self._queue.empty():
+                some.append(self._queue.get_nowait())
+            await self._write(some)
+            for each in some:
+                await self._ready.put(each)
+
+    async def next(self) -> T:
+        """The next to be sent."""
+        return await self._ready.get()
 
 
 class BatchSize:

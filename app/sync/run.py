@@ -112,9 +112,10 @@ async def _journey(run: OpenRun, position: Position) -> bool:
         await left_behind.load()
     writer = Writer(flight, left_behind)
     async with Helpers() as helpers:
+        if not run.dry:
+            helpers.start(writer.announce_changes())
         for _ in range(0 if run.dry else run.pace.senders + AT_THE_READY):
             helpers.start(writer.insert_batches())
-        for _ in range(0 if run.dry else run.pace.senders):
             helpers.start(writer.carry_changes())
         if run.bulk is not None and not run.dry:
             helpers.start(writer.carry_bulk())

@@ -46,6 +46,7 @@ class Workshop:
     pace: Pace
     observer: Observer = SILENT
     draining: asyncio.Event = field(default_factory=asyncio.Event)  # the process is about to stop
+    is_full: Callable[[], bool] = lambda: True  # so that another run would have to wait for the end of a slice
 
 
 async def work(shop: Workshop, tenant_id: UUID, run_id: UUID) -> str:
@@ -225,13 +226,17 @@ class Watch:
             await asyncio.sleep(min(pace.heartbeat_seconds, WATCH_SECONDS))
             if self.run is not None and self.shop.draining.is_set():
                 self.run.stopping = True
-            if await self._asked_to_cancel():
+            beat = await self._told()
+            if self.run is not None:
+                self.run.may_go_on = beat is not None and not beat.awaited and not self.shop.is_full()
+            if beat is not None and beat.cancel_requested:
                 if self.run is not None:
                     self.run.cancelled = self.run.stopping = True
                 await asyncio.wait({task}, timeout=GRACE_SECONDS)
                 return
 
-    async def _asked_to_cancel(self) -> bool:
+    async def _told(self) -> runs.Beat | None:
+        """The lease is extended; None when the database cannot be asked. Raises LeaseLost."""
         database, pace = self.shop.opener.database, self.shop.pace
         try:
             async with database.transaction(self.tenant_id) as connection:
@@ -241,7 +246,7 @@ class Watch:
         except (asyncpg.PostgresError, OSError, TimeoutError):
             if time.monotonic() > self._valid_until:
                 raise LeaseLost from None
-            return False
+            return None
         if answer is None:
             raise LeaseLost
         self._valid_until = time.monotonic() + pace.lease_seconds

@@ -9,12 +9,12 @@ from app.domain.planning import Action, Decision, Outcome, born
 from app.sync.bulk_members import MemberBulkSender
 from app.sync.changing import Changer, new_fragment
 from app.sync.flight import Flight
-from app.sync.outbox import Row, some_of
+from app.sync.outbox import Ahead, Row
+from app.sync.pages import Page
 from app.sync.ports import NewMember, RowError
 from app.sync.recovering import LeftBehind
 from app.sync.refusing import refuse
 
-TOGETHER = 20  # changes announced by one batch row
 UNKNOWN_TRIES = 3
 PAUSE_SECONDS = 1.0
 MISSING = Transient("rows_missing", "Mailchimp answers without naming every contact that was sent.")
@@ -29,6 +29,7 @@ class Writer:
         self._left_behind = left_behind
         self._changer = Changer(flight)
         self._tries: dict[str, int] = {}
+        self._ahead = Ahead(self._flight.changes, self._run.pace.senders, self._announce_changes)
 
     async def carry_bulk(self) -> None:
         """The one sender of batches of operations, if this run has any; runs until cancelled."""
@@ -41,10 +42,14 @@ class Writer:
             rows = await self._flight.outbox.take()
             await self._insert(rows)
 
+    async def announce_changes(self) -> None:
+        """Writes single changes down before they are sent; runs until cancelled."""
+        await self._ahead.fill()
+
     async def carry_changes(self) -> None:
         """One sender of single changes; runs until cancelled."""
         while True:
-            await self._change(await some_of(self._flight.changes, self._run.pace.senders, TOGETHER))
+            await self._change(*await self._ahead.next())
 
     async def _insert(self, rows: Sequence[Row]) -> None:
         await self._announce("insert", rows)
@@ -104,14 +109,15 @@ class Writer:
         self._left_behind.expect(decision)
         self._flight.outbox.put([row])
 
-    async def _change(self, rows: Sequence[Row]) -> None:
+    async def _change(self, page: Page, decision: Decision) -> None:
+        try:
+            await self._changer.carry(page, decision)
+        except RecordRejected as error:
+            refuse(decision, RowError(error.code, error.message, error.field))
+            self._flight.close(page)
+
+    async def _announce_changes(self, rows: Sequence[Row]) -> None:
         await self._announce("update", rows)
-        for page, decision in rows:
-            try:
-                await self._changer.carry(page, decision)
-            except RecordRejected as error:
-                refuse(decision, RowError(error.code, error.message, error.field))
-                self._flight.close(page)
 
     async def _announce(self, kind: str, rows: Sequence[Row]) -> None:
         pairs = [(_target(d), d.fingerprint or bytes(16)) for _, d in rows]

@@ -6,6 +6,7 @@ the selection, readings by number are not, so that whoever asks sees what became
 Source: reference/sage-x3.md 4.7, and 6 (traps 6 and 7).
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -90,14 +91,15 @@ class InvoiceSource:
 
     async def bounds(self, kind: Kind) -> tuple[str, str] | None:
         """Smallest and largest key of the documents of a kind."""
+        first, last = await asyncio.gather(self._end(kind, descending=False), self._end(kind, descending=True))
+        return None if first is None or last is None else (first, last)
+
+    async def _end(self, kind: Kind, *, descending: bool) -> str | None:
         where = encoded(both(*self._within(kind)), self._pager.dialect)
-        ends = []
-        for descending in (False, True):
-            order = ordered(_ID, descending=descending)
-            variables: dict[str, object] = {"first": 1, "after": None, "filter": where, "orderBy": order}
-            rows = await self._pager.one(self._keys, variables)
-            ends.append(rows.nodes[0].key if rows.nodes else None)
-        return None if ends[0] is None or ends[1] is None else (ends[0], ends[1])
+        order = ordered(_ID, descending=descending)
+        variables: dict[str, object] = {"first": 1, "after": None, "filter": where, "orderBy": order}
+        rows = await self._pager.one(self._keys, variables)
+        return rows.nodes[0].key if rows.nodes else None
 
     def scan(
         self, kind: Kind, after: str | None, until: str | None, *, lines: bool = True

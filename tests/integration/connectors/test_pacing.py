@@ -124,12 +124,12 @@ async def test_two_pacers_of_one_account_share_its_limit(redis: Redis) -> None:
 
 async def test_waiters_are_served_in_turn_and_interactive_ones_first(redis: Redis) -> None:
     later, now, inside = RedisPacer(redis, "acc", 1), RedisPacer(redis, "acc", 1, priority=0), Inside()
-    tasks = []
-    for name, pacer in (("held", later), ("a", later), ("b", later), ("person", now), ("c", later)):
+    pressing, tasks = RedisPacer(redis, "acc", 1, priority=1), []
+    for name, pacer in (("held", later), ("a", later), ("b", later), ("x", pressing), ("person", now), ("c", later)):
         tasks.append(asyncio.create_task(inside.visit(pacer, 0.05, name)))
         await asyncio.sleep(0.005)
     await asyncio.gather(*tasks)
-    assert inside.order == ["held", "person", "a", "b", "c"]
+    assert inside.order == ["held", "person", "x", "a", "b", "c"]
 
 
 async def test_a_person_in_another_process_overtakes_a_waiting_load(own_valkey: OwnValkey, redis: Redis) -> None:
