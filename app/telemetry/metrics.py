@@ -75,7 +75,7 @@ SLICES = Counter("mlc_run_slices_total", "Slices carried, by how they ended", ("
 SLICE_SECONDS = Histogram(
     "mlc_run_slice_seconds",
     "Time from claiming a run until its slice ended",
-    buckets=(0.1, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 90, 120),
+    buckets=(0.1, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 90, 120, 180, 300, 360),
     registry=REGISTRY,
 )
 RUNS_FINISHED = Counter("mlc_runs_finished_total", "Runs that ended here, by state", ("state",), registry=REGISTRY)
