@@ -4,6 +4,7 @@ import asyncio
 import socket
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, NamedTuple
@@ -56,21 +57,21 @@ class Traffic:
         }
 
 
-class StandIn:
+class StandIn(ABC):
     """An ASGI application. Latency counts from arrival, so that the stand-in's own work is inside it."""
 
     def __init__(self) -> None:
         self.traffic = Traffic()
 
+    @abstractmethod
     def answer(self, request: Request) -> Answer:
         """The answer of the vendor; must not wait."""
-        raise NotImplementedError
 
     def statistics(self) -> dict[str, Any]:
         """The body of GET /stats."""
         return self.traffic.seen()
 
-    def done(self, request: Request) -> None:
+    def done(self, request: Request) -> None:  # noqa: B027 - most have nothing to do
         """The answer is about to be sent."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,5 +1,6 @@
 """What every verification of a Sage X3 has in common: checks in turn, each failure put where it belongs, the clock."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +14,7 @@ _SKEW_SECONDS = 60.0
 _SIGNING_IN = ("x3_token_", "x3_unauthorised", "x3_authorization", "x3_forbidden", "x3_application")
 
 
-class Inquiry:
+class Inquiry(ABC):
     """The checks made so far; `step` names the one under way."""
 
     def __init__(self, stream: str) -> None:
@@ -22,9 +23,9 @@ class Inquiry:
         self.checks: list[Check] = []
         self.facts: dict[str, object] = {}
 
+    @abstractmethod
     async def run(self, given: Mapping[str, Any]) -> None:
         """Make the checks; may raise what the vendor raises."""
-        raise NotImplementedError
 
     async def made(self, given: Mapping[str, Any]) -> Verification:
         """All checks up to the first that leaves nothing to ask. Never raises for the vendor's failures."""
