@@ -9,20 +9,22 @@ from fastapi.responses import Response
 from app.api.answers import answer
 from app.api.deps import Access, ObjectId, Viewing
 from app.api.paging import Page
-from app.api.problems import Invalid
+from app.api.problems import Invalid, NotFound
+from app.api.schemas.base import LIST_ID
 from app.api.schemas.connections import AudiencePublic, MergeFieldPublic, StorePublic
 from app.db.connections import Connection
+from app.domain.errors import NeedsTenant
 
 router = APIRouter(prefix="/v1/tenants/{tenant_id}/connections/{id}", tags=["connections"])
 
-AudienceId = Annotated[str, Path(pattern=r"^[A-Za-z0-9]{1,50}$", description="Mailchimp's list id.")]
+AudienceId = Annotated[str, Path(pattern=LIST_ID, description="Mailchimp's list id.")]
 
 
 async def _mailchimp(access: Access, connection_id: UUID) -> Connection:
     async with access.work() as work:
         row = await work.get(Connection, connection_id)
     if row.system != "mailchimp":
-        raise Invalid("Only a Mailchimp connection has these.", code="wrong_system")
+        raise Invalid.at("/path/id", "Only a Mailchimp connection has these.", code="wrong_system")
     return row
 
 
@@ -47,9 +49,13 @@ async def list_audiences(access: Viewing, connection_id: ObjectId) -> Response:
 
 @router.get("/audiences/{audience_id}/merge-fields", response_model=Page[MergeFieldPublic], summary="List merge fields")
 async def list_merge_fields(access: Viewing, connection_id: ObjectId, audience_id: AudienceId) -> Response:
-    """All of them on one page."""
+    """All of them on one page. 404 when the account has no such audience."""
     row = await _mailchimp(access, connection_id)
     audience = access.resources.opener.audience(access.keys, row, audience_id, interactive=True)
+    try:
+        found = await audience.merge_fields()
+    except NeedsTenant as error:
+        raise NotFound if error.code == "mailchimp_audience_gone" else error from None
     items = [
         MergeFieldPublic(
             tag=field.tag,
@@ -58,7 +64,7 @@ async def list_merge_fields(access: Viewing, connection_id: ObjectId, audience_i
             required=field.required,
             choices=list(field.options.choices),
         )
-        for field in await audience.merge_fields()
+        for field in found
     ]
     return answer(Page(items=items, next_cursor=None))
 

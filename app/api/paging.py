@@ -13,6 +13,7 @@ from fastapi import Depends, Query
 from pydantic import BaseModel
 
 from app.api.problems import Invalid
+from app.api.schemas.base import said
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -20,9 +21,13 @@ R = TypeVar("R")
 MOST = 200
 _TAG_BYTES = 16
 
+_STRANGE = "This cursor does not belong to this list; start again without it."
+
 Limit = Annotated[int, Query(ge=1, le=MOST, description="How many items at most.")]
 CursorText = Annotated[
-    str | None, Query(max_length=1000, pattern=r"^[A-Za-z0-9_-]*$", description="`next_cursor` of the page before.")
+    str | None,
+    Query(max_length=1000, pattern=r"^[A-Za-z0-9_-]*$", description="`next_cursor` of the page before."),
+    said(_STRANGE),
 ]
 
 
@@ -79,7 +84,7 @@ class Cursors:
 
 
 def _refused() -> Invalid:
-    return Invalid.at("/query/cursor", "This cursor does not belong to this list; start again without it.")
+    return Invalid.at("/query/cursor", _STRANGE)
 
 
 def newest(position: Sequence[str | int] | None) -> tuple[datetime, UUID] | None:

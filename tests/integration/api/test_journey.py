@@ -123,6 +123,8 @@ async def test_audiences_merge_fields_and_stores_are_listed(place: Place) -> Non
     path = f"connections/{place.ids['mailchimp']}"
     audience = (await place.read(f"{path}/audiences"))["items"][0]
     fields = (await place.read(f"{path}/audiences/{audience['id']}/merge-fields"))["items"]
+    gone = await place.api.get(f"{place.tenant}/{path}/audiences/0000000000/merge-fields")
+    assert (gone.status_code, gone.json()["code"]) == (404, "not_found")
 
     assert audience["id"] in place.vendors.mailchimp["lists"]
     assert {"FNAME", "LNAME"} <= {field["tag"] for field in fields}
