@@ -51,6 +51,18 @@ class Paging:
         more = len(found) > self.limit
         return Page(items=[present(row) for row in shown], next_cursor=position(shown[-1]) if more else None)
 
+    def part(
+        self, whole: Sequence[R], present: Callable[[R], T], cursors: "Cursors", name: Callable[[R], str]
+    ) -> "Page[T]":
+        """A page of a list that is at hand whole; `name` tells its items apart. After an item that is gone comes
+        nothing."""
+        position = cursors.read(self.cursor)
+        names = [name(row) for row in whole]
+        begin = 0
+        if position is not None:
+            begin = names.index(str(position[0])) + 1 if position[0] in names else len(whole)
+        return self.page(whole[begin:], present, lambda row: cursors.write(name(row)))
+
 
 PagingQuery = Annotated[Paging, Depends(Paging)]
 
