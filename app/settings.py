@@ -3,6 +3,7 @@
 import re
 from functools import cached_property
 from importlib.util import find_spec
+from ipaddress import ip_network
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -59,6 +60,16 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("egress_allow")
+    @classmethod
+    def _are_places(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for place in value:
+            try:
+                ip_network(place if "/" in place else "::", strict=False)
+            except ValueError:
+                raise ValueError(f"{place} is no address range such as 10.1.0.0/16") from None
+        return value
 
     @field_validator("metrics_listen")
     @classmethod

@@ -130,5 +130,9 @@ def _server(app: SandboxApp, options: Options) -> uvicorn.Server:
 def _listening(host: str, port: int) -> socket.socket:
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind((host, port))
+    try:
+        sock.bind((host, port))
+    except OSError as error:
+        sock.close()
+        raise OSError(f"Port {port} of {host} cannot be used ({error.strerror}). Choose another.") from None
     return sock

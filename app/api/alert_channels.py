@@ -16,7 +16,7 @@ from app.api.alert_receivers import check_mail, check_reach, check_syncs, kept_p
 from app.api.answers import answer, no_content
 from app.api.deps import Access, AdminCreating, Administering, ObjectId, Operating, Viewing, Work
 from app.api.paging import Page, PagingQuery, newest
-from app.api.problems import Conflict, Invalid, TooManyRequests
+from app.api.problems import Conflict, Invalid, TooManyRequests, refuse_nulls
 from app.api.schemas.alert_channels import (
     AlertChannelCreate,
     AlertChannelCreated,
@@ -140,9 +140,7 @@ def _check_changes(row: AlertChannel, changes: dict[str, Any]) -> None:
         for name in names:
             if name in changes and row.kind != kind:
                 raise Invalid.at(f"/{name}", f"Does not belong to the kind {row.kind}.")
-    for name, value in changes.items():
-        if value is None and name not in ("smtp", "sync_ids", "tls_ca_pem"):
-            raise Invalid.at(f"/{name}", "Cannot be null.")
+    refuse_nulls(changes, but=("smtp", "sync_ids", "tls_ca_pem"))
 
 
 def _apply_receiver(access: Access, row: AlertChannel, body: AlertChannelUpdate, changes: dict[str, Any]) -> None:

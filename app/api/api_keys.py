@@ -6,7 +6,7 @@ from sqlmodel import col
 
 from app.api.answers import answer, no_content
 from app.api.auth import new_key
-from app.api.deps import AdminCreating, Administering, ObjectId
+from app.api.deps import AdminCreating, Administering, ObjectId, Viewing
 from app.api.paging import Page, PagingQuery, newest
 from app.api.problems import Invalid, NotFound
 from app.api.schemas.tenants import ApiKeyCreate, ApiKeyCreated, ApiKeyPublic
@@ -46,7 +46,7 @@ async def create_key(access: AdminCreating, body: ApiKeyCreate) -> Response:
 
 
 @router.get("", response_model=Page[ApiKeyPublic], summary="List API keys")
-async def list_keys(access: Administering, paging: PagingQuery) -> Response:
+async def list_keys(access: Viewing, paging: PagingQuery) -> Response:
     """Those that are not revoked, newest first."""
     cursors = access.cursors("api-keys")
     async with access.work() as work:

@@ -13,12 +13,17 @@ from app.api.deps import Viewing
 from app.api.paging import Page, PagingQuery
 from app.api.problems import Invalid
 from app.api.records import CodeQuery
+from app.api.schemas.base import said
 from app.api.schemas.records import AuditEventPublic, VerdictPublic
 from app.db.audit import AuditEvent, verify_chain
 
 router = APIRouter(prefix="/v1/tenants/{tenant_id}/audit", tags=["audit"])
 
-ActionQuery = Annotated[str | None, Query(pattern=r"^[a-z_]+\.[a-z_]+$", max_length=100)]
+ActionQuery = Annotated[
+    str | None,
+    Query(pattern=r"^[a-z_]+\.[a-z_]+$", max_length=100),
+    said("Must be an action, such as member.created."),
+]
 InstantQuery = Annotated[datetime | None, Query()]
 
 

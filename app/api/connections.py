@@ -14,7 +14,7 @@ from sqlmodel import col, select
 from app.api.answers import answer, no_content
 from app.api.deps import Access, AdminCreating, Administering, ObjectId, Operating, Viewing, Work
 from app.api.paging import Page, PagingQuery, newest
-from app.api.problems import Conflict, Invalid, invalid_model
+from app.api.problems import Conflict, Invalid, invalid_model, refuse_nulls
 from app.api.schemas.base import Request
 from app.api.schemas.connections import (
     KINDS,
@@ -111,8 +111,10 @@ async def read_connection(access: Viewing, connection_id: ObjectId) -> Response:
 @router.patch("/{id}", response_model=ConnectionPublic, summary="Change a connection")
 async def change_connection(access: Administering, connection_id: ObjectId, body: ConnectionUpdate) -> Response:
     """A changed address or credential has to be verified again."""
+    changes = {name: getattr(body, name) for name in body.model_fields_set}
     async with access.work() as work:
         row = await work.get_versioned(Connection, connection_id)
+        refuse_nulls(changes, but=("url",) if row.url is None else ())
         before = (row.url, row.settings)
         if body.name is not None:
             row.name = body.name
@@ -130,8 +132,7 @@ async def change_connection(access: Administering, connection_id: ObjectId, body
             _unverify(row)
         row.version += 1
         row.updated_at = now()
-        changed = sorted(body.model_dump(exclude_none=True, include={"name", "url", "settings", "credential"}))
-        await work.audit("connection.changed", row.id, detail={"fields": changed})
+        await work.audit("connection.changed", row.id, detail={"fields": sorted(changes)})
         return answer(_public(row), version=row.version)
 
 

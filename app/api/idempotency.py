@@ -143,7 +143,8 @@ async def _answered_before(
     if known is None:
         return Conflict("The first request with this key has just ended; repeat it.", code="idempotency_running")
     if known["request_hash"] != request_hash:
-        return Invalid("This Idempotency-Key was used with another request.", code="idempotency_mismatch")
+        detail = "This Idempotency-Key was used with another request."
+        return Invalid.at("/header/Idempotency-Key", detail, code="idempotency_mismatch")
     if known["state"] == "running":
         detail = "The first request with this key is still running."
         return Conflict(detail, code="idempotency_running", headers={"Retry-After": "1"})

@@ -13,6 +13,7 @@ from fastapi import Depends, Query
 from pydantic import BaseModel
 
 from app.api.problems import Invalid
+from app.api.schemas.base import said
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -20,9 +21,13 @@ R = TypeVar("R")
 MOST = 200
 _TAG_BYTES = 16
 
+_STRANGE = "This cursor does not belong to this list; start again without it."
+
 Limit = Annotated[int, Query(ge=1, le=MOST, description="How many items at most.")]
 CursorText = Annotated[
-    str | None, Query(max_length=1000, pattern=r"^[A-Za-z0-9_-]*$", description="`next_cursor` of the page before.")
+    str | None,
+    Query(max_length=1000, pattern=r"^[A-Za-z0-9_-]*$", description="`next_cursor` of the page before."),
+    said(_STRANGE),
 ]
 
 
@@ -45,6 +50,18 @@ class Paging:
         shown = found[: self.limit]
         more = len(found) > self.limit
         return Page(items=[present(row) for row in shown], next_cursor=position(shown[-1]) if more else None)
+
+    def part(
+        self, whole: Sequence[R], present: Callable[[R], T], cursors: "Cursors", name: Callable[[R], str]
+    ) -> "Page[T]":
+        """A page of a list that is at hand whole; `name` tells its items apart. After an item that is gone comes
+        nothing."""
+        position = cursors.read(self.cursor)
+        names = [name(row) for row in whole]
+        begin = 0
+        if position is not None:
+            begin = names.index(str(position[0])) + 1 if position[0] in names else len(whole)
+        return self.page(whole[begin:], present, lambda row: cursors.write(name(row)))
 
 
 PagingQuery = Annotated[Paging, Depends(Paging)]
@@ -79,7 +96,7 @@ class Cursors:
 
 
 def _refused() -> Invalid:
-    return Invalid.at("/query/cursor", "This cursor does not belong to this list; start again without it.")
+    return Invalid.at("/query/cursor", _STRANGE)
 
 
 def newest(position: Sequence[str | int] | None) -> tuple[datetime, UUID] | None:

@@ -1,6 +1,6 @@
 """Errors as application/problem+json (RFC 9457); never a trace, a secret or what a vendor wrote."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -95,10 +95,14 @@ class PreconditionFailed(Problem):
 class Invalid(Problem):
     status, code, detail = 422, "invalid", "Something in the request is not valid; see errors."
 
+    def __init__(self, *, errors: Sequence[Mapping[str, str]], detail: str | None = None, code: str | None = None):
+        super().__init__(detail, code=code, errors=errors)
+
     @classmethod
     def at(cls, pointer: str, detail: str, *, code: str | None = None) -> "Invalid":
-        """One fault at a JSON pointer into the body (or `/query/...`)."""
-        return cls(code=code, errors=[{"pointer": pointer, "detail": detail}])
+        """One fault at a JSON pointer into the body (or `/path/...`, `/query/...`, `/header/...`). With a `code` of its
+        own the fault is all there is to say."""
+        return cls(errors=[{"pointer": pointer, "detail": detail}], detail=detail if code else None, code=code)
 
 
 class TooManyRequests(Problem):
@@ -197,6 +201,13 @@ def _validation(error: RequestValidationError) -> Problem:
     return Invalid(errors=[{"pointer": _pointer(fault["loc"]), "detail": _sentence(fault)} for fault in faults[:50]])
 
 
+def refuse_nulls(changes: Mapping[str, object], *, but: Collection[str] = ()) -> None:
+    """Raises Invalid when a change sets to null what has no such value; to leave a value as it is, leave it out."""
+    for name, value in changes.items():
+        if value is None and name not in but:
+            raise Invalid.at(f"/{name}", "Cannot be null.")
+
+
 def invalid_model(error: ValidationError, pointer: str) -> Invalid:
     """The faults of a value that was checked by hand, found under `pointer` of the body."""
     faults = error.errors(include_url=False, include_context=False, include_input=False)[:50]
@@ -205,12 +216,17 @@ def invalid_model(error: ValidationError, pointer: str) -> Invalid:
 
 
 def _pointer(location: Sequence[str | int]) -> str:
-    where, *parts = (part for part in location if not str(part).startswith("("))  # tags of unions are no part of it
+    # Tags of unions and the mark of a key that is itself the fault are no part of it.
+    where, *parts = (part for part in location if not str(part).startswith("(") and part != "[key]")
     prefix = "" if where == "body" else f"/{where}"
     return prefix + "".join("/" + str(part)[:100].replace("~", "~0").replace("/", "~1") for part in parts)
 
 
 def _sentence(fault: Mapping[str, Any]) -> str:
+    if fault.get("type") in ("model_attributes_type", "model_type", "dict_type"):
+        return "Must be an object."
+    if fault.get("type") == "string_pattern_mismatch":
+        return "Is not written as it must be."
     return str(fault.get("msg", "Is not valid.")).removeprefix("Value error, ")[:300]
 
 

@@ -13,7 +13,7 @@ from app.api.checking import check_audience, documents, find_parts
 from app.api.deps import Access, AdminCreating, Administering, ObjectId, Operating, Viewing
 from app.api.due import due_at
 from app.api.paging import Page, PagingQuery, newest
-from app.api.problems import Conflict, Invalid
+from app.api.problems import Conflict, refuse_nulls
 from app.api.schemas.syncs import SyncChecked, SyncCreate, SyncPublic, SyncUpdate, TargetModel
 from app.api.sharing import MATTERS, check_sharing
 from app.db import rows
@@ -89,9 +89,7 @@ async def change_sync(access: Administering, sync_id: ObjectId, body: SyncUpdate
     """The sync as it would become is checked like a new one. A changed target, filter or policy makes the next run
     read everything again."""
     changes = {name: getattr(body, name) for name in body.model_fields_set}
-    for name in changes.keys() - {"filter"}:
-        if changes[name] is None and name not in ("inactive", "schedule"):
-            raise Invalid.at(f"/{name}", "Cannot be null.")
+    refuse_nulls(changes, but=("filter", "inactive", "schedule"))
     async with access.work() as work:
         sync = await work.get_versioned(Sync, sync_id)
         seen, whole = sync.version, _with(sync, changes)

@@ -26,7 +26,7 @@ from app.api.deps import (
 from app.api.due import reschedule
 from app.api.idempotency import Claim, KeyHeader, claimed
 from app.api.paging import Cursors, Page, PagingQuery, newest
-from app.api.problems import Conflict, Forbidden, NotFound
+from app.api.problems import Conflict, Forbidden, NotFound, refuse_nulls
 from app.api.schemas.tenants import TenantCreate, TenantPublic, TenantUpdate
 from app.connections.vault import TenantKeys
 from app.db import audit
@@ -64,9 +64,7 @@ async def create_tenant(
     tenant = _new_tenant(body, resources)
     keys = resources.vault.tenant(tenant.id, tenant.data_key, tenant.data_key_id)
     async with resources.database.system_session() as db:
-        taken = await db.exec(select(Tenant.id).where(col(Tenant.slug) == body.slug))
-        if taken.first() is not None:
-            raise Conflict(f"The slug {body.slug} is taken.", code="slug_taken")
+        await _refuse_taken(db, tenant.slug, tenant.id)
         db.add(tenant)
         await db.flush()
         response = answer(TenantPublic.model_validate(tenant), 201, location=f"/v1/tenants/{tenant.id}")
@@ -77,6 +75,13 @@ async def create_tenant(
         event = audit.Event("tenant.created", caller.actor, tenant.id)
         await audit.append(await driver_connection(db), tenant.id, [event])
     return response
+
+
+async def _refuse_taken(db: AsyncSession, slug: str, tenant_id: UUID) -> None:
+    """Raises Conflict when another tenant than this one has the slug; `db` sees them all."""
+    others = select(Tenant.id).where(col(Tenant.slug) == slug, col(Tenant.id) != tenant_id)
+    if (await db.exec(others)).first() is not None:
+        raise Conflict(f"The slug {slug} is taken.", code="slug_taken")
 
 
 async def _enter(db: AsyncSession, tenant_id: UUID) -> None:
@@ -123,7 +128,11 @@ async def change_tenant(access: Administering, body: TenantUpdate) -> Response:
     """Only the operator may change the slug, since it is unique over all tenants."""
     if body.slug is not None and not access.caller.is_operator:
         raise Forbidden("Only the operator key may change a slug.", code="operator_only")
-    changes = body.model_dump(exclude_none=True)
+    changes = body.model_dump(exclude_unset=True)
+    refuse_nulls(changes)
+    if body.slug is not None:
+        async with access.resources.database.system_session() as db:
+            await _refuse_taken(db, body.slug, access.tenant_id)
     async with access.work() as work:
         tenant = await work.tenant(lock=True)
         for name, value in changes.items():

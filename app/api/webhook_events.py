@@ -10,6 +10,7 @@ from app.api.answers import answer
 from app.api.deps import Viewing
 from app.api.paging import Page, PagingQuery, newest
 from app.api.records import EmailQuery
+from app.api.schemas.base import said
 from app.api.schemas.webhooks import WebhookEventPublic
 from app.connections.vault import TenantKeys
 from app.connectors.mailchimp.deliveries import fields_of
@@ -19,7 +20,11 @@ from app.webhooks.receiving import subject_of
 
 router = APIRouter(prefix="/v1/tenants/{tenant_id}/webhook-events", tags=["webhooks"])
 
-TypeQuery = Annotated[str | None, Query(pattern=r"^[a-z0-9_]{1,40}$", description="As the vendor says, or malformed.")]
+TypeQuery = Annotated[
+    str | None,
+    Query(pattern=r"^[a-z0-9_]{1,40}$", description="As the vendor says, or malformed."),
+    said("Must be a type of event, such as unsubscribe."),
+]
 
 
 @router.get("", response_model=Page[WebhookEventPublic], summary="List webhook events")

@@ -38,6 +38,8 @@ WebhookId = Annotated[UUID, Path(alias="wid", description="The webhook.")]
 async def create_webhook(access: AdminCreating, connection_id: ObjectId, body: WebhookCreate) -> Response:
     """Makes a secret path of this tenant and registers it at Mailchimp, which asks it at once. 409 when the audience
     has a webhook of ours already (rotate that), or when Mailchimp cannot reach MLC_PUBLIC_URL."""
+    if (body.kind == "audience") != (body.audience_id is not None):
+        raise Invalid.at("/audience_id", "Belongs to webhooks of the kind audience, which need it, and to no other.")
     async with access.work() as work:
         connection = await _connection(work, connection_id)
         webhook = await _begun(work, connection, body)
@@ -56,7 +58,7 @@ async def create_webhook(access: AdminCreating, connection_id: ObjectId, body: W
 async def _connection(work: Work, connection_id: UUID) -> Connection:
     row = await work.get(Connection, connection_id)
     if row.system != "mailchimp":
-        raise Invalid("Only a Mailchimp connection has webhooks.", code="wrong_system")
+        raise Invalid.at("/path/id", "Only a Mailchimp connection has webhooks.", code="wrong_system")
     return row
 
 

@@ -16,7 +16,6 @@ from app.cli.configuration import sentences
 from app.connections.vault import Vault
 from app.db.engine import UnsafeRole, check_roles, open_database
 from app.db.migrating import configured
-from app.http import open_outbound
 from app.settings import Settings
 
 OLDEST_POSTGRES = 150_000
@@ -140,12 +139,6 @@ async def _redis(settings: Settings) -> AsyncIterator[Finding]:
 
 
 async def _egress(settings: Settings, offline: bool) -> AsyncIterator[Finding]:
-    try:
-        outbound = open_outbound(egress_allow=settings.egress_allow, egress_allow_http=settings.egress_allow_http)
-    except ValueError as error:
-        yield Finding("egress", "bad", f"MLC_EGRESS_ALLOW: {error}")
-        return
-    await outbound.aclose()
     allowed = ", ".join(settings.egress_allow) or "no private address"
     verdict: Literal["ok", "warning"] = "warning" if settings.egress_allow_http else "ok"
     plain = "; plain http is permitted (MLC_EGRESS_ALLOW_HTTP), for tests only" if settings.egress_allow_http else ""

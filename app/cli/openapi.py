@@ -18,7 +18,10 @@ def openapi(
     from app.openapi import document  # it brings the whole API along
 
     if not check:
-        path.write_text(document(), encoding="utf-8")
+        try:
+            path.write_text(document(), encoding="utf-8")
+        except OSError as error:
+            fail(f"{path} cannot be written: {error.strerror}.")
     elif not path.exists() or path.read_text(encoding="utf-8") != document():
         fail(f"{path} is not what the code says: ml-connector openapi {path}")
     console.print(f"{path} is current.", highlight=False)

@@ -83,11 +83,11 @@ async def _custom(desk: Desk, source: str, stream: str) -> list[Mapping[str, Any
     ]
 
 
-async def _merge_fields(desk: Desk, target: str, audience: str) -> tuple[list[Mapping[str, Any]], str]:
+async def _merge_fields(desk: Desk, target: str, audience: str) -> tuple[Sequence[Mapping[str, Any]], str]:
     if not target or not audience:
         return [], ""
     try:
-        page = await desk.api.get(f"{desk.at}/connections/{target}/audiences/{audience}/merge-fields")
+        fields = await desk.api.all(f"{desk.at}/connections/{target}/audiences/{audience}/merge-fields")
     except Refused as problem:
         return [], problem.detail
-    return page["items"], ""
+    return fields, ""

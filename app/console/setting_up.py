@@ -130,7 +130,7 @@ async def _audiences(desk: Desk, problem: Refused | None = None) -> Response:
         return go(desk, guide)
     at = f"{desk.at}/connections/{guide.mailchimp}"
     audiences, stores, streams = await asyncio.gather(
-        desk.api.get(f"{at}/audiences"), desk.api.get(f"{at}/stores"), desk.api.get("/v1/streams")
+        desk.api.all(f"{at}/audiences"), desk.api.all(f"{at}/stores"), desk.api.get("/v1/streams")
     )
     return await page(
         desk,
@@ -138,8 +138,8 @@ async def _audiences(desk: Desk, problem: Refused | None = None) -> Response:
         "audience",
         guide,
         problem,
-        audiences=audiences["items"],
-        stores=stores["items"],
+        audiences=audiences,
+        stores=stores,
         streams=streams["items"],
     )
 
@@ -151,8 +151,8 @@ async def take_audience(desk: Desk) -> Response:
     stream, store = desk.given("stream"), desk.given("store")
     audience = desk.given("audience")
     if store:
-        stores = await desk.api.get(f"{desk.at}/connections/{guide.mailchimp}/stores")
-        audience = next((s["audience_id"] for s in stores["items"] if s["id"] == store), audience)
+        stores = await desk.api.all(f"{desk.at}/connections/{guide.mailchimp}/stores")
+        audience = next((s["audience_id"] for s in stores if s["id"] == store), audience)
     if not audience or not stream:
         return await _audiences(
             desk, Refused(422, {"detail": "Choose what is carried, and an audience.", "code": "incomplete"})

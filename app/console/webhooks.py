@@ -57,10 +57,10 @@ async def _audiences(desk: Desk, accounts: list[dict[str, Any]]) -> list[tuple[d
     found = []
     for account in accounts:
         try:
-            listed = await desk.api.get(f"{desk.at}/connections/{account['id']}/audiences")
+            listed = await desk.api.all(f"{desk.at}/connections/{account['id']}/audiences")
         except Refused:
             continue
-        found += [(account, audience) for audience in listed["items"]]
+        found += [(account, audience) for audience in listed]
     return found
 
 

@@ -1,12 +1,22 @@
 """Connections as they travel: what each system and kind wants, what may be seen of it afterwards."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, SecretStr, StringConstraints, Tag
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    SecretStr,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
 
-from app.api.schemas.base import Answer, Name, Request, Secret
+from app.api.schemas.base import NO_CONTROL, Answer, Name, Request, Secret, said
 from app.connectors.sage_x3.rest.paths import parse_path
 from app.connectors.sage_x3.rest.settings import Rows, is_template
 from app.domain.errors import NeedsTenant
@@ -19,16 +29,29 @@ def _visible(secret: SecretStr) -> SecretStr:
 
 
 VisibleSecret = Annotated[Secret, AfterValidator(_visible)]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$"), NO_CONTROL]
 Url = Annotated[
     str,
     StringConstraints(strip_whitespace=True, max_length=2000, pattern=r"^https?://[^\s\x00-\x20\x7f@\\#]+$"),
     Field(examples=["https://x3.acme.test:8124/xtrem/api"]),
+    said("Must be an address that begins with https:// (or http://), without a user, blanks or a #."),
 ]
-HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,100}$")]
-HeaderValue = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[\x20-\x7e]+$")]
-FieldName = Annotated[str, StringConstraints(max_length=120, pattern=r"^[a-z][a-zA-Z0-9_.]*$")]
-Path = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
+HeaderName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9-]{1,100}$"),
+    said("Must be the name of a header: 1 to 100 letters, digits and hyphens."),
+]
+HeaderValue = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=1000, pattern=r"^[\x20-\x7e]+$"),
+    said("Must be visible ASCII characters."),
+]
+FieldName = Annotated[
+    str,
+    StringConstraints(max_length=120, pattern=r"^[a-z][a-zA-Z0-9_.]*$"),
+    said("Must be the name of a field, such as default_address.city; GET /v1/streams lists them."),
+]
+Path = Text
 
 
 def _columns(path: str) -> str:
@@ -45,8 +68,16 @@ def _template(where: str) -> str:
     return where
 
 
-X3Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
-HostName = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9.:_-]+$")]
+X3Name = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$"),
+    said("Must be a name in X3: up to 64 letters, digits and _, a letter first."),
+]
+HostName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9.:_-]+$"),
+    said("Must be the name of a host, such as x3.acme.test."),
+]
 
 
 class StreamRest(Request):
@@ -118,7 +149,11 @@ class JwtCredential(Request):
 
 
 class BasicCredential(Request):
-    username: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f:]*$")]
+    username: Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f:]*$"),
+        said("Must not hold a colon or control characters."),
+    ]
     password: VisibleSecret
 
 
@@ -132,6 +167,12 @@ class MailchimpOAuthCredential(Request):
     client_id: Text | None = None
     client_secret: VisibleSecret | None = None
     access_token: VisibleSecret | None = None
+
+    @model_validator(mode="after")
+    def _can_be_used(self) -> Self:
+        if self.access_token is None and (self.client_id is None or self.client_secret is None):
+            raise ValueError("Must have client_id and client_secret to sign in with, or an access_token.")
+        return self
 
 
 class _Create(Request):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints, WithJsonSchema
 
-from app.api.schemas.base import Answer, Id, Name, Request
+from app.api.schemas.base import IS_LIST_ID, LIST_ID, NO_CONTROL, Answer, Id, Name, Request
 
 StreamName = Literal["customers", "suppliers", "invoices"]
 
@@ -119,7 +119,7 @@ class MappingPublic(Answer):
     created_at: datetime
 
 
-Code = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Code = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$"), NO_CONTROL]
 
 
 class PreviewRules(Request):
@@ -137,7 +137,7 @@ class PreviewRequest(Request):
 
     connection_id: Id
     audience_connection_id: Id | None = None
-    audience_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,50}$")] | None = None
+    audience_id: Annotated[str, StringConstraints(pattern=LIST_ID), IS_LIST_ID] | None = None
     codes: Annotated[list[Code], Field(min_length=1, max_length=50)] | None = None
     limit: int = Field(default=10, ge=1, le=50)
     definition: PreviewRules | None = None

@@ -6,10 +6,12 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from app.api.schemas.base import Answer, Id, Instant, Request
+from app.api.schemas.base import Answer, Id, Instant, Request, said
 from app.api.schemas.runs import FieldChange
 
-Reason = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,100}$")]
+Reason = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9_]{1,100}$"), said("Must be a reason, such as fake_address.")
+]
 
 
 class RecordPublic(Answer):

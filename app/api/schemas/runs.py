@@ -19,7 +19,7 @@ class RunCreate(Request):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"mode": "delta"}]})
 
-    mode: Mode = "delta"
+    mode: Mode
     dry_run: bool = False
     codes: Annotated[list[Code], Field(min_length=1, max_length=10_000)] | None = None
 

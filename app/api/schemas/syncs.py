@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints, WithJsonSchema
 
-from app.api.schemas.base import Answer, Id, Name, Request
+from app.api.schemas.base import Answer, Id, Name, Request, said
 from app.api.schemas.mappings import StreamName
 
 Schedule = Annotated[
@@ -65,7 +65,11 @@ Inactive = Annotated[
         }
     ),
 ]
-VendorId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,50}$")]
+VendorId = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,50}$"),
+    said("Must be an id at Mailchimp: up to 50 letters, digits, _ and hyphens."),
+]
 
 
 class TargetModel(Request):

@@ -6,9 +6,13 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from app.api.schemas.base import Answer, Instant, Name, Request, TimeZone
+from app.api.schemas.base import Answer, Instant, Name, Request, TimeZone, said
 
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$", max_length=63, examples=["acme"])]
+Slug = Annotated[
+    str,
+    Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$", max_length=63, examples=["acme"]),
+    said("Must be 1 to 63 small letters, digits and hyphens, no hyphen at either end."),
+]
 RoleName = Literal["admin", "operator", "viewer"]
 
 

@@ -1,14 +1,14 @@
 """Webhooks and the events they brought, as they travel."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, SecretStr, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, SecretStr, StringConstraints
 
-from app.api.schemas.base import Answer, Request
+from app.api.schemas.base import IS_LIST_ID, LIST_ID, Answer, Request
 
-AudienceId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,50}$")]
+AudienceId = Annotated[str, StringConstraints(pattern=LIST_ID), IS_LIST_ID]
 Kind = Literal["audience", "batch", "transactional"]
 GRACE_SECONDS = 7 * 24 * 3600
 MOST_GRACE_SECONDS = 30 * 24 * 3600
@@ -22,12 +22,6 @@ class WebhookCreate(Request):
 
     kind: Kind = "audience"
     audience_id: AudienceId | None = None
-
-    @model_validator(mode="after")
-    def _names_an_audience_or_not(self) -> Self:
-        if (self.kind == "audience") != (self.audience_id is not None):
-            raise ValueError("audience_id belongs to webhooks of the kind audience, and to no other.")
-        return self
 
 
 class WebhookRotate(Request):

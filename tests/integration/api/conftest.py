@@ -28,6 +28,7 @@ class Client:
             problem = response.json()
             assert problem["status"] == response.status_code
             assert problem["type"] == f"urn:ml-connector:problem:{problem['code']}"
+            assert ("errors" in problem) == (response.status_code == 422), "a 422 says where, nothing else does"
         return response
 
     async def get(self, path: str, **given: Any) -> httpx.Response:

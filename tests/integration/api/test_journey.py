@@ -129,6 +129,27 @@ async def test_audiences_merge_fields_and_stores_are_listed(place: Place) -> Non
     assert (await place.read(f"{path}/stores"))["next_cursor"] is None
 
 
+async def test_what_mailchimp_holds_is_listed_in_pages(place: Place) -> None:
+    path = f"connections/{place.ids['mailchimp']}/audiences"
+    whole = (await place.read(path))["items"]
+    fields = f"{path}/{whole[0]['id']}/merge-fields"
+
+    for listed in (path, fields):
+        everything, found, cursor = (await place.read(listed))["items"], [], ""
+        while cursor is not None:
+            page = await place.read(f"{listed}?limit=1&cursor={cursor}")
+            assert len(page["items"]) == 1
+            found += page["items"]
+            cursor = page["next_cursor"]
+        assert found == everything
+
+    first = await place.read(f"{path}?limit=1")
+    assert (await place.api.get(f"{place.tenant}/{fields}?cursor={first['next_cursor']}")).status_code == 422
+    assert (await place.api.get(f"{place.tenant}/{path}?limit=0")).status_code == 422
+    gone = await place.api.get(f"{place.tenant}/{path}/0000000000/merge-fields")
+    assert (gone.status_code, gone.json()["code"]) == (404, "not_found")
+
+
 async def test_a_sync_is_checked_against_its_audience(place: Place) -> None:
     body = a_sync(place.ids["x3"], place.ids["mailchimp"], place.ids["mapping"])
 

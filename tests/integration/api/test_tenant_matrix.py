@@ -25,7 +25,7 @@ OPERATING = re.compile(r"/(runs|cancel|approve|replay|dismiss|pause|resume|verif
 
 
 def least_role(method: str, path: str) -> str:
-    if method in READS and not path.endswith("/api-keys"):
+    if method in READS:
         return "viewer"
     return "operator" if method == "POST" and OPERATING.search(path) else "admin"
 

@@ -29,9 +29,11 @@ async def test_a_slug_is_taken_once(api: Api) -> None:
     response = await api.post("/v1/tenants", {"slug": "acme", "name": "Other", "time_zone": "UTC"})
 
     assert (response.status_code, response.json()["code"]) == (409, "slug_taken")
+    changed = await api.call("PATCH", await api.tenant("other"), json={"slug": "acme"})
+    assert (changed.status_code, changed.json()) == (409, response.json())
 
 
-@pytest.mark.parametrize("zone", ["Mars/Olympus", "", "../etc/passwd", "Europe/paris ", "localtime\x00"])
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "", "../etc/passwd", "Europe/paris ", "localtime\x00", "localtime"])
 async def test_only_real_time_zones_are_taken(api: Api, zone: str) -> None:
     response = await api.post("/v1/tenants", {"slug": "acme", "name": "Acme", "time_zone": zone})
 
@@ -67,6 +69,18 @@ async def test_a_key_is_shown_once_and_never_again(api: Api) -> None:
         text = (await api.get(f"{tenant}/{path}")).text
         assert made["prefix"] in text
         assert secret not in text
+
+
+async def test_a_key_is_answered_in_utc_and_seen_by_whoever_reads(api: Api) -> None:
+    tenant = await api.tenant()
+    viewer = await api.caller(tenant, "viewer", expires_at="2099-01-01T00:00:00+02:00")
+
+    made = await api.made(f"{tenant}/api-keys", {"name": "a", "role": "viewer", "expires_at": "2099-01-01T00:00+02:00"})
+
+    assert made["expires_at"] == "2098-12-31T22:00:00Z"
+    listed = (await viewer.get(f"{tenant}/api-keys")).json()["items"]
+    assert [key["expires_at"] for key in listed] == ["2098-12-31T22:00:00Z"] * 2
+    assert "key" not in listed[0]
 
 
 async def test_a_revoked_key_opens_nothing_from_the_next_request_on(api: Api) -> None:

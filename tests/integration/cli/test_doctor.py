@@ -85,4 +85,5 @@ async def test_absent_servers_are_bad_findings_without_the_password(environment:
 async def test_a_malformed_egress_list_is_bad(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("MLC_EGRESS_ALLOW", "10.0.0.0/99")
 
-    assert (await verdicts())["egress"] == "bad"
+    assert await verdicts() == {"settings": "bad"}
+    assert await detail("settings") == "MLC_EGRESS_ALLOW: 10.0.0.0/99 is no address range such as 10.1.0.0/16"

@@ -1,5 +1,7 @@
 """Both servers over real HTTP."""
 
+import socket
+
 import httpx
 import pytest
 
@@ -20,3 +22,14 @@ async def test_both_vendors_answer_on_free_ports_and_cut_connections() -> None:
             await client.post(f"{found.mailchimp['url']}/_sandbox/faults", json={"kind": kind, "seconds": 0})
             with pytest.raises(httpx.RemoteProtocolError):
                 await client.get(f"{found.mailchimp['base_url']}/ping", headers=headers)
+
+
+async def test_a_port_that_is_taken_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        with pytest.raises(OSError, match=f"Port {port} of 127.0.0.1 cannot be used"):
+            async with running(Options(customers=1, suppliers=0, invoices=0, x3_port=port)):
+                pass
