@@ -257,6 +257,17 @@ async def halt(
     return bool(halted)
 
 
+async def next_of(connection: asyncpg.Connection, tenant_id: UUID, sync_id: UUID) -> UUID | None:
+    """The run of a sync that waited for the end of another one."""
+    found: UUID | None = await connection.fetchval(
+        "select id from sync_run where tenant_id = $1 and sync_id = $2 and state = 'queued'"
+        " and (not_before is null or not_before <= clock_timestamp()) order by queued_at limit 1",
+        tenant_id,
+        sync_id,
+    )
+    return found
+
+
 async def open_runs(connection: asyncpg.Connection) -> Sequence[asyncpg.Record]:
     """Runs of all tenants that somebody should take up now; for the sweeper, as the system role."""
     rows: Sequence[asyncpg.Record] = await connection.fetch(

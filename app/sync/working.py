@@ -71,6 +71,7 @@ async def work(shop: Workshop, tenant_id: UUID, run_id: UUID) -> str:
         result = await _slice(shop, tenant_id, row)
         if result == "ended":
             await store_syncing.finish(shop.opener, tenant_id)
+            await _ring_next(shop, tenant_id, row["sync_id"])
         return result
     except LeaseLost:
         log.warning("run.lost")
@@ -79,6 +80,14 @@ async def work(shop: Workshop, tenant_id: UUID, run_id: UUID) -> str:
     finally:
         shop.observer.sliced(result, time.monotonic() - began)
         structlog.contextvars.unbind_contextvars("tenant_id", "sync_id", "run_id", "fence")
+
+
+async def _ring_next(shop: Workshop, tenant_id: UUID, sync_id: UUID) -> None:
+    """Whoever was rung for the run that follows found this one still under way."""
+    async with shop.opener.database.transaction(tenant_id) as connection:
+        following = await runs.next_of(connection, tenant_id, sync_id)
+    if following is not None:
+        await shop.queue.ring(tenant_id, following)
 
 
 async def _is_quiet(connection: asyncpg.Connection, tenant_id: UUID, run_id: UUID) -> bool:

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from app.sync.opened import Pace
+from app.sync.queue import Queue
 from app.sync.working import Workshop, work
 from sandbox.data import Shares
 from sandbox.server import Addresses, Options, running
@@ -278,6 +279,27 @@ async def test_queued_runs_coalesce_and_waiting_ones_can_be_cancelled(place: Pla
     assert (cancelled["state"], cancelled["finished_at"] is not None) == ("cancelled", True)
     assert (await place.api.post(f"{place.tenant}/runs/{first['id']}/cancel")).status_code == 409
     assert (await place.api.post(f"{place.tenant}/runs/{first['id']}/approve")).status_code == 409
+
+
+async def test_the_run_that_follows_is_rung_when_the_one_before_ends(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = await place.sync(brake={"max_new": 1, "max_inactive_percent": None})
+    halted = await place.carry()
+    following = await place.api.made(f"{place.tenant}/syncs/{sync['id']}/runs", {"mode": "delta"}, 202)
+    assert (await place.worked(following["id"]))["state"] == "queued"
+    await place.api.post(f"{place.tenant}/runs/{halted['id']}/approve")
+    rung: list[str] = []
+
+    async def ring(_: Queue, _tenant_id: UUID, run_id: UUID, **_given: float) -> bool:
+        rung.append(str(run_id))
+        return True
+
+    monkeypatch.setattr(Queue, "ring", ring)
+    ended = await place.worked(halted["id"])
+
+    assert ended["finished_at"] is not None
+    assert rung == [following["id"]]
 
 
 async def test_a_halted_run_goes_on_when_approved(place: Place) -> None:
