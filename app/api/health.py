@@ -92,3 +92,7 @@ async def metrics_page(app: FastAPI) -> bytes:
 @router.get("/v1/version", response_model=VersionPublic, summary="Which version this is")
 async def read_version() -> Response:
     return answer(VersionPublic(name="ml-connector", version=version("ml-connector")))
+
+
+for _path, _endpoint in (("/healthz", healthz), ("/readyz", readyz), ("/v1/version", read_version)):
+    router.add_api_route(_path, _endpoint, methods=["HEAD"], include_in_schema=False)  # as load balancers ask
