@@ -303,10 +303,8 @@ class Carrier:
         for key, verdict in right.verdicts.items():
             memory, record = right.memories.get(key, Memory("unknown")), records.get(key, {})
             found = (record.get("state"), record.get("reason"))
-            reasons = {memory.reason, *verdict.or_reasons}
-            allowed = {(memory.state, reason) for reason in reasons if reason} or {(memory.state, None)}
-            allowed |= {("synced", None)} if None in verdict.or_reasons else set()
-            allowed |= {("skipped", reason) for reason in verdict.or_reasons if reason}
+            allowed = {(memory.state, memory.reason)}
+            allowed |= {("skipped", reason) if reason else ("synced", None) for reason in verdict.or_reasons}
             if found not in allowed:
                 yield f"{key} is {found}, not {sorted(allowed, key=str)} ({verdict})"
             elif found == ("synced", None) and verdict.outcome != "carried" and set(record["tags"]) != memory.tags:

@@ -251,11 +251,14 @@ class _Bench:
     def _second(self, one: Person) -> None:
         """Somebody else owns the address; what we made for this record elsewhere is archived."""
         known, email = self.memory(one), one.email.lower()
+        closed = self.is_closed(known.email, known)  # before anything is archived here
         alone = known.email not in (None, email) and not self._shared(known.email or "")
-        if known.state == "synced" and alone and self.status(known.email) and not self.is_closed(known.email, known):
+        if known.state == "synced" and alone and self.status(known.email) and not closed:
             self._archive(known.email or "")
-        left = known.email != email and self.is_closed(known.email, known) and not known.archived
-        reasons = ("opted_out", None) if self.status(email) in CLOSED else ("opted_out",)  # nobody is written to there
+        left = known.email != email and closed and not known.archived
+        status = self.status(email)
+        # nobody is written to at a closed address: whoever has it may be asked, or only the first
+        reasons = ("opted_out", self._closed(status), None) if status in CLOSED else ("opted_out",)
         self.end(one, "skipped", "duplicate_email", email=email, or_reasons=reasons,
                  has_refused=left or known.has_refused)  # fmt: skip
 
