@@ -11,7 +11,7 @@ from sqlmodel import Field, SQLModel
 
 from app.db.base import instant
 from app.db.columns import blob_column, blobs, text_column, texts
-from app.domain.planning import CREATED_BY_US, Known, Owner
+from app.domain.planning import CLAIMLESS, CREATED_BY_US, Known, Owner
 
 
 class Record(SQLModel, table=True):
@@ -47,11 +47,13 @@ class Record(SQLModel, table=True):
     changed_at: datetime = instant(default_now=True)
 
 
+_CLAIMLESS = ", ".join(f"'{reason}'" for reason in CLAIMLESS)
+
 # Every key is looked up on its own (lateral, offset 0: nothing else is left to the planner), and the sync is hidden
 # where an address is looked for: before the tables are analysed, "all of one sync" looks as cheap as one row, and would
 # make a page cost as much as the tenant is large. Only keys that are known in some way come back, so a first load costs
 # one small answer per page.
-LOOK_UP = """
+LOOK_UP = f"""
     select w.key, r.state, r.reason, r.member_hash, r.fingerprint, r.tags, r.flags, r.is_active,
            m.status, o.status as old_status, x.key as owner_key, x.is_active as owner_active, x.run_id as owner_run,
            x.flags as owner_flags,
@@ -70,7 +72,7 @@ LOOK_UP = """
     left join lateral (
         select true as shared from record
         where tenant_id = $1 and sync_id is not distinct from $2 and member_hash = r.former and key <> w.key
-        limit 1) s on true
+        and (state <> 'skipped' or reason not in ({_CLAIMLESS})) limit 1) s on true
     left join lateral (
         select key, is_active, run_id, flags from record
         where tenant_id = $1 and sync_id is not distinct from $2 and member_hash = w.hash and key <> w.key

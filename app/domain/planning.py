@@ -67,7 +67,7 @@ class Known(msgspec.Struct, frozen=True, gc=False):
     status: str | None = None
     old_status: str | None = None  # of the remembered address, when it differs from the present one
     owner: Owner | None = None
-    old_shared: bool = False  # other records of the sync share the remembered address
+    old_shared: bool = False  # other records of the sync have a claim to the remembered address
     ours: bool = False  # the present address is archived, and that was our own doing for another record
     owner_leaves: bool = False  # on this very page
     old_taken: bool = False  # a neighbour on the page comes to the remembered address
@@ -90,6 +90,7 @@ def born(status: str) -> int:
 
 UNKNOWN = Known()
 LEFT = ("filtered", "no_email", "contact_gone", "x3_deleted")  # reasons for which a member loses its record
+CLAIMLESS = (*LEFT, "mailing_prohibited")  # who is skipped for one of these has no say about the address remembered
 FINAL = ("opted_out", "forgotten")  # answers that stay true until the source record changes
 
 
@@ -177,10 +178,9 @@ def decide_all(
     may be about to leave, to the very member that would be given up.
     """
     addresses = [candidate.hash for candidate in candidates if isinstance(candidate, Member)]
-    claimed = set(addresses)
-    owners = _page_owners(candidates) if len(claimed) < len(addresses) else {}  # nearly every page has no two of one
-    if policy.retires:  # who is inactive takes no member over
-        claimed = {candidate.hash for candidate in candidates if isinstance(candidate, Member) and candidate.is_active}
+    shared = len(set(addresses)) < len(addresses)  # nearly every page has no two of one
+    owners = _page_owners(candidates) if shared else {}
+    claimed = {c.hash for c in candidates if isinstance(c, Member) and _takes_over(c, policy)} if known else set()
     here = {candidate.key: _claims(candidate) for candidate in candidates} if known else {}
     decisions = []
     for candidate in candidates:
@@ -198,6 +198,11 @@ def decide_all(
             decision.later, decision.remember, decision.action = True, False, Action.NONE
         decisions.append(decision)
     return decisions
+
+
+def _takes_over(member: Member, policy: Policy) -> bool:
+    """Whether the record has a member at its address from now on; not when it may not be mailed, or is taken out."""
+    return not member.is_prohibited and (member.is_active or not policy.retires)
 
 
 def _claims(candidate: Member | Skip) -> bytes | None:

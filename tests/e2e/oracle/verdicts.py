@@ -1,6 +1,6 @@
 """What a run must make of every record and of every member, given what earlier runs did."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -13,6 +13,7 @@ Members = Mapping[str, Mapping[str, Any]]
 
 CLOSED = ("unsubscribed", "cleaned", "archived", "forgotten")
 STRICTNESS = ("subscribed", "pending", "transactional", "unsubscribed")
+CLAIMLESS = ("filtered", "no_email", "contact_gone", "x3_deleted", "mailing_prohibited")
 FAKE = ("example.com", "example.org", "example.net")
 
 
@@ -30,6 +31,11 @@ class Memory:
     born_unsubscribed: bool = False  # made by us as unsubscribed: nobody has refused anything
     has_refused: bool = False  # under an address it has no longer; the present one does not say so
     is_active: bool = True
+
+    @property
+    def has_claim(self) -> bool:
+        """Whether the record has a say about its address; not when it has left, or may not get any mail."""
+        return self.state != "skipped" or self.reason not in CLAIMLESS
 
 
 @dataclass(frozen=True)
@@ -124,7 +130,9 @@ class _Bench:
             if not one.is_prohibited and rank < self.owners.get(one.email.lower(), (True, "\U0010ffff")):
                 self.owners[one.email.lower()] = rank
         self._let_ghosts_own({one.key for one in found})
-        self.stood_for = Counter(memory.email for memory in memories.values() if memory.email)
+        self.claims: defaultdict[str | None, set[str]] = defaultdict(set)
+        for key, memory in memories.items():
+            self.claims[memory.email] |= {key} if memory.has_claim else set()
         self._entangle(people)
 
     def _let_ghosts_own(self, present: set[str]) -> None:
@@ -216,7 +224,7 @@ class _Bench:
                 self.end(candidate, "rejected", "bad_email", content=candidate.wrong)
             return
         is_there = known.state == "synced" and self.status(known.email) and not self.is_closed(known.email, known)
-        leaves = is_there and not self._shared(known.email or "") and known.email not in self.owners
+        leaves = is_there and not self._shared(candidate) and known.email not in self.owners
         if leaves:
             self._loses_its_record(known.email or "")
         archived = known.archived or (bool(leaves) and self.terms.inactive == "archive")
@@ -252,7 +260,7 @@ class _Bench:
         """Somebody else owns the address; what we made for this record elsewhere is archived."""
         known, email = self.memory(one), one.email.lower()
         closed = self.is_closed(known.email, known)  # before anything is archived here
-        alone = known.email not in (None, email) and not self._shared(known.email or "")
+        alone = known.email not in (None, email) and not self._shared(one)
         if known.state == "synced" and alone and self.status(known.email) and not closed:
             self._archive(known.email or "")
         left = known.email != email and closed and not known.archived
@@ -322,7 +330,7 @@ class _Bench:
         email, was = one.email.lower(), known.email or ""
         old, there = self.status(was), self.status(email)
         closed = self.is_closed(was, known) and not known.archived
-        if self._shared(was):
+        if self._shared(one):
             self._leaves_a_shared_one(one, was, closed)
             return
         if there is None:
@@ -424,9 +432,9 @@ class _Bench:
         self.end(one, outcome, reason, email=one.email.lower(), content=one.content, tags=tags,
                  **{"retired": False, "archived": False, **memory})  # fmt: skip
 
-    def _shared(self, email: str) -> bool:
-        """Whether another record stands for the address."""
-        return self.stood_for[email] > 1
+    def _shared(self, candidate: Person | Nobody) -> bool:
+        """Whether another record has a claim to the address that this one stood for."""
+        return bool(self.claims[self.memory(candidate).email] - {candidate.key})
 
     def _again(self, candidate: Person | Nobody) -> bool:
         return candidate.key in self.terms.again

@@ -1,5 +1,7 @@
 """Members whose record is there no longer: no address in X3, the contact gone, another record took over."""
 
+from typing import Any
+
 import pytest
 
 from app.db.engine import Database
@@ -90,6 +92,22 @@ async def test_an_address_that_another_record_shares_outlives_the_one_that_leave
     assert (person.status, person.tags) == ("subscribed", {"x3-customer"})
     assert person.fields["COMPANY"] == "Second"
     assert (await world.record("C2"))["state"] == "synced"
+
+
+@pytest.mark.parametrize("left", [{"email": None}, {"prohibited": True}], ids=["has no address", "may not be mailed"])
+async def test_a_record_without_a_claim_holds_no_member_back(world: World, left: dict[str, Any]) -> None:
+    world.x3.put(Row("C1", "one@acme.test"), Row("C2", "one@acme.test"), Row("C3", "two@acme.test"))
+    world.x3.put(Row("C4", "two@acme.test"))
+    await world.run()
+    world.x3.put(Row("C2", **{"email": "one@acme.test", **left}), Row("C4", **{"email": "two@acme.test", **left}))
+    await world.run("full")
+    world.x3.put(Row("C1", None), Row("C3", "three@acme.test"))
+
+    await world.run("full")
+
+    assert tags_of(world, "one@acme.test") == {"x3-customer", "x3-inactive"}
+    assert world.mailchimp.of("two@acme.test") is None
+    assert tags_of(world, "three@acme.test") == {"x3-customer"}
 
 
 async def test_who_was_archived_for_one_record_is_brought_back_for_another(database: Database) -> None:
