@@ -72,7 +72,7 @@ LOOK_UP = f"""
     left join lateral (
         select true as shared from record
         where tenant_id = $1 and sync_id is not distinct from $2 and member_hash = r.former and key <> w.key
-        and (state <> 'skipped' or reason not in ({_CLAIMLESS})) limit 1) s on true
+        and (reason is null or reason not in ({_CLAIMLESS})) limit 1) s on true
     left join lateral (
         select key, is_active, run_id, flags from record
         where tenant_id = $1 and sync_id is not distinct from $2 and member_hash = w.hash and key <> w.key

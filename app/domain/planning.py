@@ -90,7 +90,7 @@ def born(status: str) -> int:
 
 UNKNOWN = Known()
 LEFT = ("filtered", "no_email", "contact_gone", "x3_deleted")  # reasons for which a member loses its record
-CLAIMLESS = (*LEFT, "mailing_prohibited")  # who is skipped for one of these has no say about the address remembered
+CLAIMLESS = (*LEFT, "mailing_prohibited", "bad_email")  # whoever ended so has no say about the address remembered
 FINAL = ("opted_out", "forgotten")  # answers that stay true until the source record changes
 
 

@@ -13,7 +13,7 @@ Members = Mapping[str, Mapping[str, Any]]
 
 CLOSED = ("unsubscribed", "cleaned", "archived", "forgotten")
 STRICTNESS = ("subscribed", "pending", "transactional", "unsubscribed")
-CLAIMLESS = ("filtered", "no_email", "contact_gone", "x3_deleted", "mailing_prohibited")
+CLAIMLESS = ("filtered", "no_email", "bad_email", "contact_gone", "x3_deleted", "mailing_prohibited")
 FAKE = ("example.com", "example.org", "example.net")
 
 
@@ -35,7 +35,7 @@ class Memory:
     @property
     def has_claim(self) -> bool:
         """Whether the record has a say about its address; not when it has left, or may not get any mail."""
-        return self.state != "skipped" or self.reason not in CLAIMLESS
+        return self.reason not in CLAIMLESS
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,7 @@ class Judgement:
     vacated: set[str] = field(default_factory=set)  # addresses whose refusal went along with whoever left them
     ghosts: frozenset[str | None] = frozenset()  # addresses of records that X3 no longer has; nobody has noticed yet
     ours: set[str] = field(default_factory=set)  # addresses that we have archived
+    heirs: dict[str, Person] = field(default_factory=dict)  # who took over a member that another record had
 
 
 @dataclass(frozen=True)
@@ -131,8 +132,10 @@ class _Bench:
                 self.owners[one.email.lower()] = rank
         self._let_ghosts_own({one.key for one in found})
         self.claims: defaultdict[str | None, set[str]] = defaultdict(set)
+        self.stood_for: defaultdict[str | None, set[str]] = defaultdict(set)
         for key, memory in memories.items():
             self.claims[memory.email] |= {key} if memory.has_claim else set()
+            self.stood_for[memory.email] |= {key} if memory.state == "synced" else set()
         self._entangle(people)
 
     def _let_ghosts_own(self, present: set[str]) -> None:
@@ -415,6 +418,8 @@ class _Bench:
         on = one.tags if adopt else one.tags - had
         member["tags"] = sorted((set(member["tags"]) - off) | on)
         member["language"] = one.language or member["language"]
+        if self.stood_for[email] - {one.key}:
+            self.made.heirs[email] = one
 
     def _is_ours(self, email: str) -> bool:
         """Whether the member is archived, and that was our own doing."""
