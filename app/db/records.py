@@ -11,7 +11,7 @@ from sqlmodel import Field, SQLModel
 
 from app.db.base import instant
 from app.db.columns import blob_column, blobs, text_column, texts
-from app.domain.planning import CLAIMLESS, CREATED_BY_US, Known, Owner
+from app.domain.planning import CLAIMLESS, CREATED_BY_US, REFUSED, Known, Owner
 
 
 class Record(SQLModel, table=True):
@@ -48,6 +48,7 @@ class Record(SQLModel, table=True):
 
 
 _CLAIMLESS = ", ".join(f"'{reason}'" for reason in CLAIMLESS)
+_OWNS = f"(state = 'synced' or reason = 'opted_out' and flags & {REFUSED} <> 0)"
 
 # Every key is looked up on its own (lateral, offset 0: nothing else is left to the planner), and the sync is hidden
 # where an address is looked for: before the tables are analysed, "all of one sync" looks as cheap as one row, and would
@@ -76,7 +77,7 @@ LOOK_UP = f"""
     left join lateral (
         select key, is_active, run_id, flags from record
         where tenant_id = $1 and sync_id is not distinct from $2 and member_hash = w.hash and key <> w.key
-        and state = 'synced' order by not is_active, key collate "C" limit 1) x on true
+        and {_OWNS} order by not is_active, key collate "C" limit 1) x on true
     where r.state is not null or m.status is not null or x.key is not null
 """
 
@@ -193,7 +194,7 @@ async def shadows(
     rows = await connection.fetch(
         "select distinct code from record r where tenant_id = $1 and sync_id is not distinct from $2"
         " and member_hash = any($3) and state = 'skipped' and reason = 'duplicate_email' and not exists ("
-        "  select from record s where s.tenant_id = $1 and s.sync_id is not distinct from $2 and s.state = 'synced'"
+        f"  select from record s where s.tenant_id = $1 and s.sync_id is not distinct from $2 and {_OWNS}"
         "  and s.member_hash = r.member_hash"
         '  and (not s.is_active, s.key collate "C") < (not r.is_active, r.key collate "C"))'
         " order by code",

@@ -46,7 +46,7 @@ class Outcome(StrEnum):
 
 
 class Owner(msgspec.Struct, frozen=True, gc=False):
-    """Another record of the same sync that stands for the same address."""
+    """Another record of the same sync that stands for the same address, or keeps it shut since it has refused."""
 
     key: str
     is_active: bool
@@ -69,8 +69,14 @@ class Known(msgspec.Struct, frozen=True, gc=False):
     owner: Owner | None = None
     old_shared: bool = False  # other records of the sync have a claim to the remembered address
     ours: bool = False  # the present address is archived, and that was our own doing for another record
+    born: bool = False  # the member of the present address was made by us as unsubscribed, and nobody said more since
     owner_leaves: bool = False  # on this very page
     old_taken: bool = False  # a neighbour on the page comes to the remembered address
+
+
+def is_shut(known: Known) -> bool:
+    """Whether the present address is closed to us."""
+    return is_closed(known.status, BORN_UNSUBSCRIBED if known.born else 0)
 
 
 def is_closed(status: str | None, flags: int = 0) -> bool:
@@ -86,6 +92,11 @@ def is_closed(status: str | None, flags: int = 0) -> bool:
 def born(status: str) -> int:
     """Flags of a member that we have just made with this status."""
     return CREATED_BY_US | (BORN_UNSUBSCRIBED if status == "unsubscribed" else 0)
+
+
+def born_as(flags: int, known: Known) -> int:
+    """The flags of a record that stands for the member of its present address from now on."""
+    return flags | BORN_UNSUBSCRIBED if known.born else flags & ~BORN_UNSUBSCRIBED
 
 
 UNKNOWN = Known()
@@ -345,6 +356,8 @@ def _shadow(decision: Decision, known: Known) -> Decision:
         decision.action = Action.ARCHIVE
     elif known.member_hash != decision.member_hash and _has_refused(known):
         decision.flags |= REFUSED
+    if known.member_hash != decision.member_hash:
+        decision.flags &= ~BORN_UNSUBSCRIBED
     return _skip(decision, "duplicate_email", known)
 
 
@@ -389,9 +402,10 @@ def _carry(decision: Decision, member: Member, known: Known, policy: Policy) -> 
             return _move(decision, known)  # nobody shares it: the stricter consent of the two wins
         decision.member_hash = known.member_hash
         return _skip(decision, _closed(known.old_status), known)
+    decision.flags = born_as(decision.flags, known)
     if known.ours:
         return _bring_back(decision)
-    if is_closed(known.status, 0 if moved else known.flags):
+    if is_shut(known):
         return _skip(decision, _closed(known.status), known)
     if not moved and known.state == "synced" and known.fingerprint == decision.fingerprint and decision.demote is None:
         decision.remember = known.is_active != decision.is_active
@@ -421,13 +435,16 @@ def stay_out(decision: Decision) -> None:
     else:
         decision.action = Action.NONE
     decision.status = None
+    decision.flags &= ~BORN_UNSUBSCRIBED
     _skip(decision, "opted_out", decision.known)
 
 
 def _still_refused(decision: Decision, member: Member, known: Known) -> Decision:
     """Its person had opted out, and came here by way of an address that others have too. From the moment this address
     says so itself, a change of mind there counts."""
-    if known.status is not None:
+    if known.ours:
+        _bring_back(decision)  # unsubscribed: whoever else comes here finds the refusal
+    elif known.status is not None and not known.born:
         decision.flags &= ~REFUSED
         if not is_closed(known.status):
             decision.known = msgspec.structs.replace(known, member_hash=member.hash)
@@ -448,7 +465,7 @@ def _move(decision: Decision, known: Known) -> Decision:
     closed = is_closed(known.old_status, known.flags) and not known.flags & ARCHIVED_BY_US
     if known.status is not None:
         decision.action = Action.MERGE
-        closed = closed or (is_opted_out(known.status) and not known.ours)
+        closed = closed or (is_shut(known) and not known.ours)
     else:
         decision.action = Action.MOVE
     decision.outcome = Outcome.UPDATED

@@ -5,7 +5,18 @@ from collections.abc import Mapping
 from app.domain.consent import is_opted_out, stricter
 from app.domain.errors import RecordRejected
 from app.domain.member import Member, MergeValue
-from app.domain.planning import ARCHIVED_BY_US, BORN_UNSUBSCRIBED, SEPARATOR, Action, Decision, Outcome, born, is_closed
+from app.domain.planning import (
+    ARCHIVED_BY_US,
+    BORN_UNSUBSCRIBED,
+    REFUSED,
+    SEPARATOR,
+    Action,
+    Decision,
+    Outcome,
+    born,
+    born_as,
+    is_closed,
+)
 from app.sync.flight import Flight
 from app.sync.opened import OpenRun
 from app.sync.pages import Page
@@ -91,17 +102,20 @@ class Changer:
             await self._insert_after_all(decision, decision.known.old_status)
             return
         old_closed = is_closed(decision.known.old_status, decision.flags) and not decision.flags & ARCHIVED_BY_US
+        decision.flags = born_as(decision.flags, decision.known)
         if old_closed and not is_opted_out(there.status):
             there = await self._target.unsubscribe(member.hash)
+        elif old_closed and not is_closed(there.status, decision.flags):
+            decision.flags = decision.flags & ~BORN_UNSUBSCRIBED | REFUSED  # the member itself will never tell
         elif decision.known.ours and there.status == "archived":
-            status = _restored_status(decision)
+            status = "unsubscribed" if old_closed else _restored_status(decision)
             there = await self._target.restore(member.hash, member.email, decision.fragment, status)
-        elif not is_opted_out(there.status):
+        elif not is_closed(there.status, decision.flags):
             there = await self._target.update(member.hash, None, *self._content(decision, member))
         if not old_closed:
             await self._target.archive(old)
             decision.gave_up = True
-            decision.flags &= ~(ARCHIVED_BY_US | BORN_UNSUBSCRIBED)
+            decision.flags &= ~ARCHIVED_BY_US
         self._noted(decision, there)
 
     def _content(self, decision: Decision, member: Member) -> tuple[bytes, Mapping[str, MergeValue]]:
@@ -194,7 +208,7 @@ def new_fragment(run: OpenRun, decision: Decision) -> bytes:
 
 def _restored_status(decision: Decision) -> str:
     """Only members that may be written to are archived by us, and none comes back above this."""
-    return "unsubscribed" if decision.flags & BORN_UNSUBSCRIBED else "transactional"
+    return "unsubscribed" if decision.flags & (BORN_UNSUBSCRIBED | REFUSED) else "transactional"
 
 
 def _member(decision: Decision) -> Member:

@@ -35,6 +35,7 @@ class World:
         self.throttled: set[str] = set()
         self.ours: defaultdict[str, set[str]] = defaultdict(set)  # archived by us, by audience
         self.vacated: defaultdict[str, set[str]] = defaultdict(set)  # refused, and left by their member, by audience
+        self.born: defaultdict[str, set[str]] = defaultdict(set)  # made by us as unsubscribed, by audience
         self.connections: dict[str, str] = {}
         self.tenant = ""
         self._http: httpx.AsyncClient | None = None
@@ -254,7 +255,7 @@ class Carrier:
         terms = Terms(
             self.sync["new_member_status"], self.sync["inactive"], frozenset(self.world.ours[self.list_id]),
             frozenset(self.world.forgotten), frozenset(self.world.throttled), again,
-            frozenset(self.world.vacated[self.list_id]),
+            frozenset(self.world.vacated[self.list_id]), frozenset(self.world.born[self.list_id]),
         )  # fmt: skip
         return judge(before, found, self.memories, terms)
 
@@ -279,7 +280,7 @@ class Carrier:
         if not disturbed and not right.loose:
             self._check_counts(run, right)
         self.memories, self.world.ours[self.list_id] = right.memories, right.ours
-        self.world.vacated[self.list_id] = right.vacated
+        self.world.vacated[self.list_id], self.world.born[self.list_id] = right.vacated, right.born
         for key, verdict in right.verdicts.items():
             if verdict.or_reasons:  # whichever of the right ones it was
                 state, reason = records[key]["state"], records[key]["reason"]

@@ -28,7 +28,6 @@ class Memory:
     tags: frozenset[str] = frozenset()
     retired: bool = False  # taken out because of the inactive policy
     archived: bool = False  # by us
-    born_unsubscribed: bool = False  # made by us as unsubscribed: nobody has refused anything
     has_refused: bool = False  # under an address it has no longer; the present one does not say so
     is_active: bool = True
 
@@ -65,6 +64,7 @@ class Judgement:
     vacated: set[str] = field(default_factory=set)  # addresses whose refusal went along with whoever left them
     ghosts: frozenset[str | None] = frozenset()  # addresses of records that X3 no longer has; nobody has noticed yet
     ours: set[str] = field(default_factory=set)  # addresses that we have archived
+    born: set[str] = field(default_factory=set)  # members we made unsubscribed: nobody has refused anything there
     heirs: dict[str, Person] = field(default_factory=dict)  # who took over a member that another record had
 
 
@@ -82,6 +82,7 @@ class Terms:
     throttled: frozenset[str] = frozenset()
     again: frozenset[str] = frozenset()
     vacated: frozenset[str] = frozenset()
+    born: frozenset[str] = frozenset()
 
     @property
     def inactive(self) -> str:
@@ -124,6 +125,9 @@ class _Bench:
         self.made.memories.update(memories)
         self.made.ours |= terms.ours
         self.terms = terms
+        self.made.born |= {
+            email for email in terms.born if self.status(email) == "unsubscribed" or self._is_ours(email)
+        }
         people = [one for one in found if isinstance(one, Person)]
         self.owners: dict[str, tuple[bool, str]] = {}
         for one in people:
@@ -172,10 +176,10 @@ class _Bench:
             return "forgotten"
         return self.made.members[email]["status"] if email in self.made.members else None
 
-    def is_closed(self, email: str | None, known: Memory) -> bool:
+    def is_closed(self, email: str | None) -> bool:
         """Whether a member must be left alone; not when the tenant wanted it unsubscribed from the start."""
         status = self.status(email)
-        return status in CLOSED and not (status == "unsubscribed" and known.born_unsubscribed and known.email == email)
+        return status in CLOSED and not (status == "unsubscribed" and email in self.made.born)
 
     def end(self, candidate: Person | Nobody, outcome: str, reason: str | None = None, **memory: Any) -> None:
         """Write the verdict down, and what is remembered from now on."""
@@ -212,7 +216,7 @@ class _Bench:
         if not self.made.shut:
             self._carried(one, "carried")
             return
-        stays = self.is_closed(known.email, known) and self.status(email) is None
+        stays = self.is_closed(known.email) and self.status(email) is None
         self._carried(one, "carried", or_reasons=(None, "opted_out", "forgotten"))
         if stays:  # with nowhere to take a refusal to
             self.made.memories[one.key] = replace(self.made.memories[one.key], email=known.email)
@@ -226,7 +230,7 @@ class _Bench:
             else:
                 self.end(candidate, "rejected", "bad_email", content=candidate.wrong)
             return
-        is_there = known.state == "synced" and self.status(known.email) and not self.is_closed(known.email, known)
+        is_there = known.state == "synced" and self.status(known.email) and not self.is_closed(known.email)
         leaves = is_there and not self._shared(candidate) and known.email not in self.owners
         if leaves:
             self._loses_its_record(known.email or "")
@@ -262,7 +266,7 @@ class _Bench:
     def _second(self, one: Person) -> None:
         """Somebody else owns the address; what we made for this record elsewhere is archived."""
         known, email = self.memory(one), one.email.lower()
-        closed = self.is_closed(known.email, known)  # before anything is archived here
+        closed = self.is_closed(known.email)  # before anything is archived here
         alone = known.email not in (None, email) and not self._shared(one)
         if known.state == "synced" and alone and self.status(known.email) and not closed:
             self._archive(known.email or "")
@@ -281,7 +285,7 @@ class _Bench:
             self.made.memories[one.key] = replace(kept, state=known.state, reason=known.reason)
             return
         status = self.status(known.email)
-        if known.state != "synced" or status is None or self.is_closed(known.email, known):
+        if known.state != "synced" or status is None or self.is_closed(known.email):
             self.end(one, "skipped", self._closed(status) if status in CLOSED else "inactive",
                      email=one.email.lower(), or_reasons=("inactive", "opted_out"))  # fmt: skip
             return
@@ -304,12 +308,12 @@ class _Bench:
             self._carried(one, "updated")
         elif moved and known.reason != "duplicate_email" and self.status(known.email) is not None:
             self._moved(one, known)
-        elif moved and self.is_closed(known.email, known):
+        elif moved and self.is_closed(known.email):
             self.end(one, "skipped", self._closed(self.status(known.email)))  # who shares an address shares its consent
         elif self._is_ours(email):
             self._restore(one, email)
             self._carried(one, "updated")
-        elif self.is_closed(email, known):
+        elif self.is_closed(email):
             same = known.state == "synced" and known.content == one.content
             reason = self._closed(self.status(email))
             self.end(one, "skipped", reason, email=email, or_reasons=(None,) if same else (), content=one.content)
@@ -323,16 +327,16 @@ class _Bench:
 
     def _stays_out(self, one: Person, email: str) -> None:
         """Whoever had opted out elsewhere does not come back by way of a shared address."""
-        status = self.status(email)
-        if status is not None and status not in CLOSED:
-            self.made.members[email]["status"] = "unsubscribed"
-        self.end(one, "skipped", "opted_out", email=email, has_refused=status is None, born_unsubscribed=False)
+        status, silent = self.status(email), self._is_ours(email) or email in self.made.born
+        if self._is_ours(email) or (status is not None and status not in CLOSED):
+            self._shut(email)
+        self.end(one, "skipped", "opted_out", email=email, has_refused=status is None or silent)
 
     def _moved(self, one: Person, known: Memory) -> None:
         """The person has another address: the member goes along, and so does its consent."""
         email, was = one.email.lower(), known.email or ""
         old, there = self.status(was), self.status(email)
-        closed = self.is_closed(was, known) and not known.archived
+        closed = self.is_closed(was) and not known.archived
         if self._shared(one):
             self._leaves_a_shared_one(one, was, closed)
             return
@@ -345,15 +349,20 @@ class _Bench:
                 self.made.vacated.add(was)
             self.made.vacated.discard(email)
             self.made.members[email] = {**self.made.members.pop(was), "email": one.email}
+            if was in self.made.born:
+                self.made.born ^= {was, email}
             if known.archived:
                 self._restore(one, email)
             else:
                 self._write(one, email, adopt=known.state != "synced")
             self._carried(one, "skipped" if closed else "updated", self._closed(old) if closed else None)
             return
-        there_closed = there in CLOSED and not self._is_ours(email)
-        if closed and not there_closed:
-            self.made.members[email]["status"] = "unsubscribed"
+        there_closed = self.is_closed(email) and not self._is_ours(email)
+        silent = closed and there == "unsubscribed" and email in self.made.born
+        if closed and not there_closed and not silent:
+            self._shut(email)
+        elif closed:
+            pass
         elif self._is_ours(email):
             self._restore(one, email)
         elif not there_closed:
@@ -361,14 +370,17 @@ class _Bench:
         if not closed:
             self._archive(was)
         shut = closed or there_closed
-        self._carried(one, "skipped" if shut else "updated", "opted_out" if shut else None, born_unsubscribed=False)
+        self._carried(one, "skipped" if shut else "updated", "opted_out" if shut else None, has_refused=silent)
 
     def _leaves_a_shared_one(self, one: Person, was: str, closed: bool) -> None:
         """The old address stays with whoever shares it; its consent counts for the new one all the same."""
         email = one.email.lower()
         if closed:
             self.end(one, "skipped", self._closed(self.status(was)))
-        elif self.status(email) in CLOSED:
+        elif self._is_ours(email):
+            self._restore(one, email)
+            self._carried(one, "updated")
+        elif self.is_closed(email):
             self.end(one, "skipped", self._closed(self.status(email)), email=email)
         elif self.status(email) is None:
             self._new(one, self.status(was))
@@ -392,7 +404,9 @@ class _Bench:
             "language": "",
         }
         self._write(one, email, adopt=True)
-        self._carried(one, "created", born_unsubscribed=status == "unsubscribed")
+        if status == "unsubscribed":
+            self.made.born.add(email)
+        self._carried(one, "created")
 
     def _refused(self, one: Person, *, may_be_shut: bool = False) -> bool:
         """Addresses Mailchimp does not take, and those that had refused; another refusal may come there."""
@@ -425,11 +439,16 @@ class _Bench:
         """Whether the member is archived, and that was our own doing."""
         return self.status(email) == "archived" and email in self.made.ours
 
+    def _shut(self, email: str) -> None:
+        """A refusal comes to an address whose member did not say so."""
+        self.made.members[email]["status"] = "unsubscribed"
+        self.made.ours.discard(email)
+        self.made.born.discard(email)
+
     def _restore(self, one: Person, email: str) -> None:
         """Nobody comes back with more than receipts."""
-        known = self.memory(one)
-        self._write(one, email, adopt=known.state != "synced")
-        self.made.members[email]["status"] = "unsubscribed" if known.born_unsubscribed else "transactional"
+        self._write(one, email, adopt=self.memory(one).state != "synced")
+        self.made.members[email]["status"] = "unsubscribed" if email in self.made.born else "transactional"
         self.made.ours.discard(email)
 
     def _carried(self, one: Person, outcome: str, reason: str | None = None, **memory: Any) -> None:
