@@ -182,11 +182,13 @@ def decide_all(
     encode: Encode,
     *,
     last_look: bool = True,
+    takes_out: bool = True,
 ) -> list[Decision]:
     """One decision per candidate, in order. Two candidates with one address: one owner, the other skipped.
 
     Unless it is the `last_look`, who would give up a member for an address that is another record's waits: that one
-    may be about to leave, to the very member that would be given up.
+    may be about to leave, to the very member that would be given up. Until the run `takes_out`, neither is the member
+    taken out of a record that has left: another one may be about to come to it.
     """
     addresses = [candidate.hash for candidate in candidates if isinstance(candidate, Member)]
     shared = len(set(addresses)) < len(addresses)  # nearly every page has no two of one
@@ -199,16 +201,23 @@ def decide_all(
         if remembered.member_hash in claimed and _left(candidate, remembered):
             remembered = msgspec.structs.replace(remembered, old_shared=True, old_taken=not remembered.old_shared)
         if isinstance(candidate, Skip):
-            decisions.append(_decide_skip(candidate, remembered, policy))
+            decision = _decide_skip(candidate, remembered, policy)
+            if not takes_out and decision.action in (Action.ARCHIVE, Action.UNSUBSCRIBE):
+                _wait(decision)
+            decisions.append(decision)
             continue
         if remembered.owner is not None and here.get(remembered.owner.key, candidate.hash) != candidate.hash:
             remembered = msgspec.structs.replace(remembered, owner_leaves=True)
         rival = owners.get(candidate.hash, NOBODY)
         decision = _decide_member(candidate, remembered, policy, encode, rival)
         if remembered.owner and not last_look and remembered.owner.key not in here and _gives_up(decision):
-            decision.later, decision.remember, decision.action = True, False, Action.NONE
+            _wait(decision)
         decisions.append(decision)
     return decisions
+
+
+def _wait(decision: Decision) -> None:
+    decision.later, decision.remember, decision.action = True, False, Action.NONE
 
 
 def _takes_over(member: Member, policy: Policy) -> bool:

@@ -73,11 +73,12 @@ async def _note_births(
     """Say whose member we made unsubscribed: as long as nobody has said anything since, that is no refusal."""
     marked = {one.member_hash for one in known.values() if one.flags & BORN_UNSUBSCRIBED and one.member_hash}
     asked = {hash_ for key, one in known.items() if one.status in QUIET and (hash_ := hashes[key])} | marked
+    asked |= {one.member_hash for one in known.values() if one.old_status in QUIET and one.member_hash}
     if not asked:
         return
     born = await consent.born_unsubscribed(connection, run.tenant_id, run.audience_id, asked, marked)
     for key, one in known.items():
-        flags = one.flags if one.member_hash in born else one.flags & ~BORN_UNSUBSCRIBED
+        flags = one.flags | BORN_UNSUBSCRIBED if one.member_hash in born else one.flags & ~BORN_UNSUBSCRIBED
         if hashes[key] in born or flags != one.flags:
             known[key] = msgspec.structs.replace(one, born=hashes[key] in born, flags=flags)
 

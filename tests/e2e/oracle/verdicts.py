@@ -343,7 +343,7 @@ class _Bench:
         if there is None:
             if not closed and email in self.made.vacated:
                 self._archive(was)
-            if self._refused(one, may_be_shut=closed):
+            if self._refused(one, may_be_shut=closed, stays_at=was):
                 return
             if closed and old in ("unsubscribed", "cleaned"):
                 self.made.vacated.add(was)
@@ -408,17 +408,18 @@ class _Bench:
             self.made.born.add(email)
         self._carried(one, "created")
 
-    def _refused(self, one: Person, *, may_be_shut: bool = False) -> bool:
-        """Addresses Mailchimp does not take, and those that had refused; another refusal may come there."""
+    def _refused(self, one: Person, *, may_be_shut: bool = False, stays_at: str | None = None) -> bool:
+        """Addresses Mailchimp does not take, and those that had refused; another refusal may come there. A member that
+        was to move there stays where it is, and its record with it."""
         email = one.email.lower()
         if email in self.terms.forgotten:
             self.end(one, "skipped", "forgotten", email=email, content=one.content)
         elif email.rpartition("@")[2] in FAKE:
-            self.end(one, "rejected", "fake_address", email=email, content=one.content)
+            self.end(one, "rejected", "fake_address", email=stays_at or email, content=one.content)
         elif email in self.made.vacated and not may_be_shut:
             self.end(one, "skipped", "opted_out", email=email, content=one.content)
         elif email in self.terms.throttled:
-            self.end(one, "rejected", "too_many_signups", email=email, content=one.content)
+            self.end(one, "rejected", "too_many_signups", email=stays_at or email, content=one.content)
         else:
             return False
         return True
