@@ -357,6 +357,9 @@ class _Bench:
                 self._write(one, email, adopt=known.state != "synced")
             self._carried(one, "skipped" if closed else "updated", self._closed(old) if closed else None)
             return
+        if closed and there == "forgotten":  # nothing goes there, and a refusal stays where it is
+            self.end(one, "skipped", "forgotten", content=one.content)
+            return
         there_closed = self.is_closed(email) and not self._is_ours(email)
         silent = closed and there == "unsubscribed" and email in self.made.born
         if closed and not there_closed and not silent:
@@ -370,7 +373,7 @@ class _Bench:
         if not closed:
             self._archive(was)
         shut = closed or there_closed
-        self._carried(one, "skipped" if shut else "updated", "opted_out" if shut else None, has_refused=silent)
+        self._carried(one, "skipped" if shut else "updated", self._closed(there) if shut else None, has_refused=silent)
 
     def _leaves_a_shared_one(self, one: Person, was: str, closed: bool) -> None:
         """The old address stays with whoever shares it; its consent counts for the new one all the same."""
