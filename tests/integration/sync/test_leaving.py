@@ -252,3 +252,23 @@ async def test_a_refusal_that_comes_to_an_archived_address_shuts_it(database: Da
     assert shut is not None
     assert shut.status == "unsubscribed"
     assert (await world.record("C1"))["reason"] == "opted_out"
+
+
+@pytest.mark.parametrize("page_size", [1, 5])
+async def test_behind_one_who_has_refused_nobody_is_made(database: Database, page_size: int) -> None:
+    world = await World(database).set_up()
+    world.x3.page_size = page_size
+    world.x3.put(Row("C1", "one@acme.test"), Row("C2", "two@acme.test"), Row("C3", "three@acme.test"))
+    await world.run()
+    world.mailchimp.opt_out("two@acme.test")
+    world.x3.put(Row("C2", "one@acme.test"))  # which has an owner who never refused anything
+    await world.run("full")
+    world.x3.put(Row("C2", "new@acme.test"), Row("C3", "new@acme.test"))
+    await world.run("full")
+    world.mailchimp.calls.clear()
+
+    again = await world.run("full")
+
+    assert world.mailchimp.of("new@acme.test") is None
+    assert again["skipped_by_reason"] == {"opted_out": 1, "duplicate_email": 1}
+    assert set(world.mailchimp.calls) <= {"members"}
