@@ -118,8 +118,6 @@ class _Bench:
         self, members: Members, found: Sequence[Person | Nobody], memories: Mapping[str, Memory], terms: Terms
     ) -> None:
         self.made = Judgement({email: dict(deepcopy(member)) for email, member in members.items()})
-        refused = (e for e, member in members.items() if member["status"] in ("unsubscribed", "cleaned"))
-        self.made.refused_before = frozenset(refused)
         self.made.vacated |= terms.vacated - members.keys()
         self.made.archived_before = frozenset(e for e, member in members.items() if member["status"] == "archived")
         self.made.memories.update(memories)
@@ -128,6 +126,8 @@ class _Bench:
         self.made.born |= {
             email for email in terms.born if self.status(email) == "unsubscribed" or self._is_ours(email)
         }
+        left = (email for email, member in members.items() if member["status"] in ("unsubscribed", "cleaned"))
+        self.made.refused_before = frozenset(email for email in left if self.is_closed(email))
         people = [one for one in found if isinstance(one, Person)]
         self.owners: dict[str, tuple[bool, str]] = {}
         for one in people:
@@ -350,7 +350,7 @@ class _Bench:
             self.made.vacated.discard(email)
             self.made.members[email] = {**self.made.members.pop(was), "email": one.email}
             if was in self.made.born:
-                self.made.born ^= {was, email}
+                self.made.born = self.made.born - {was} | {email}
             if known.archived:
                 self._restore(one, email)
             else:
