@@ -11,7 +11,7 @@ from sqlmodel import Field, SQLModel
 
 from app.db.base import instant
 from app.db.columns import blob_column, blobs, text_column, texts
-from app.domain.planning import CLAIMLESS, CREATED_BY_US, REFUSED, Known, Owner
+from app.domain.planning import CLAIMLESS, CREATED_BY_US, FLAGGED_INACTIVE, REFUSED, Known, Owner
 
 
 class Record(SQLModel, table=True):
@@ -48,6 +48,10 @@ class Record(SQLModel, table=True):
 
 
 _CLAIMLESS = ", ".join(f"'{reason}'" for reason in CLAIMLESS)
+_CLAIMS = (
+    f"(reason is null or reason not in ({_CLAIMLESS}))"
+    f" and not (state = 'synced' and not is_active and flags & {FLAGGED_INACTIVE} <> 0)"  # taken out by the policy
+)
 _OWNS = f"(state = 'synced' or reason = 'opted_out' and flags & {REFUSED} <> 0)"
 
 # Every key is looked up on its own (lateral, offset 0: nothing else is left to the planner), and the sync is hidden
@@ -73,7 +77,7 @@ LOOK_UP = f"""
     left join lateral (
         select true as shared from record
         where tenant_id = $1 and sync_id is not distinct from $2 and member_hash = r.former and key <> w.key
-        and (reason is null or reason not in ({_CLAIMLESS})) limit 1) s on true
+        and {_CLAIMS} limit 1) s on true
     left join lateral (
         select key, is_active, run_id, flags from record
         where tenant_id = $1 and sync_id is not distinct from $2 and member_hash = w.hash and key <> w.key

@@ -202,7 +202,7 @@ def decide_all(
             remembered = msgspec.structs.replace(remembered, old_shared=True, old_taken=not remembered.old_shared)
         if isinstance(candidate, Skip):
             decision = _decide_skip(candidate, remembered, policy)
-            if not takes_out and decision.action in (Action.ARCHIVE, Action.UNSUBSCRIBE):
+            if not takes_out and _is_early(decision):
                 _wait(decision)
             decisions.append(decision)
             continue
@@ -275,10 +275,7 @@ def _decide_skip(skip: Skip, known: Known, policy: Policy) -> Decision:
     )
     if skip.reason == "bad_email":
         return _refuse_locally(decision, skip, known)
-    left = skip.reason in LEFT and known.state == "synced" and known.member_hash is not None
-    if known.old_shared:
-        return decision  # another record stands for the address
-    if left and known.old_status is not None and not is_closed(known.old_status, known.flags):
+    if _has_left(decision) and not known.old_shared:  # else another record stands for the address
         decision.action = {"archive": Action.ARCHIVE, "unsubscribe": Action.UNSUBSCRIBE, "none": Action.NONE}.get(
             policy.inactive, Action.FLAG
         )
@@ -286,6 +283,24 @@ def _decide_skip(skip: Skip, known: Known, policy: Policy) -> Decision:
         if decision.action is Action.ARCHIVE:
             decision.flags |= ARCHIVED_BY_US
     return decision
+
+
+def _has_left(decision: Decision) -> bool:
+    """Whether the record loses a member that may be treated by the inactive policy."""
+    known = decision.known
+    return (
+        decision.reason in LEFT
+        and known.state == "synced"
+        and known.old_status is not None
+        and not is_closed(known.old_status, known.flags)
+    )
+
+
+def _is_early(decision: Decision) -> bool:
+    """Whether the others who come to the member, or leave it too, have a say about what becomes of it."""
+    return decision.action in (Action.ARCHIVE, Action.UNSUBSCRIBE) or (
+        decision.known.old_shared and _has_left(decision)
+    )
 
 
 def _refuse_locally(decision: Decision, skip: Skip, known: Known) -> Decision:

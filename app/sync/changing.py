@@ -148,7 +148,10 @@ class Changer:
 
     async def _restore(self, decision: Decision) -> None:
         member = _member(decision)
-        row = await self._target.restore(member.hash, member.email, decision.fragment, _restored_status(decision))
+        status = _restored_status(decision)
+        if decision.known.status is None:  # it may be gone, and is made anew then
+            status = stricter(status, self._run.policy.new_member_status)
+        row = await self._target.restore(member.hash, member.email, decision.fragment, status)
         self._noted(decision, row)
 
     async def _archive(self, decision: Decision) -> None:

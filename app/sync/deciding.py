@@ -18,6 +18,7 @@ from app.sync.pages import Page
 from app.sync.recovering import LeftBehind
 
 Candidate = Member | Skip
+MAKING = (Action.INSERT, Action.MOVE, Action.RESTORE)  # calls after which there is a member where none was
 MOST_LATER = 1000  # records that wait for another look; with more of them, each is decided when it is read
 
 
@@ -146,7 +147,7 @@ class Decider:
         last_look, takes_out = self._patience(page)
         decisions = decide_all(candidates, known, run.policy, run.encode, last_look=last_look, takes_out=takes_out)
         for decision in decisions if shut else ():
-            if decision.action in (Action.INSERT, Action.MOVE) and decision.member and decision.member.hash in shut:
+            if decision.action in MAKING and decision.member and decision.member.hash in shut:
                 stay_out(decision)
         if run.reconciler is not None:
             await run.reconciler.compare(decisions)

@@ -33,8 +33,8 @@ class Memory:
 
     @property
     def has_claim(self) -> bool:
-        """Whether the record has a say about its address; not when it has left, or may not get any mail."""
-        return self.reason not in CLAIMLESS
+        """Whether the record has a say about its address; not if it has left, may not be mailed, or is taken out."""
+        return self.reason not in CLAIMLESS and not (self.retired and self.state == "synced")
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,7 @@ class _Bench:
         }
         left = (email for email, member in members.items() if member["status"] in ("unsubscribed", "cleaned"))
         self.made.refused_before = frozenset(email for email in left if self.is_closed(email))
+        self.found = {one.key: one for one in found}
         people = [one for one in found if isinstance(one, Person)]
         self.owners: dict[str, tuple[bool, str]] = {}
         for one in people:
@@ -306,6 +307,8 @@ class _Bench:
         elif known.archived and not moved and self.status(email) == "archived":
             self._restore(one, email)
             self._carried(one, "updated")
+        elif known.archived and not moved and self.status(email) is None:
+            self._remake(one, email)
         elif moved and known.reason != "duplicate_email" and self.status(known.email) is not None:
             self._moved(one, known)
         elif moved and self.is_closed(known.email):
@@ -411,6 +414,16 @@ class _Bench:
             self.made.born.add(email)
         self._carried(one, "created")
 
+    def _remake(self, one: Person, email: str) -> None:
+        """What we had archived left with another record: back, but for receipts only."""
+        if self._refused(one):
+            return
+        self.made.members[email] = {"email": one.email, "merge_fields": {}, "tags": [], "language": ""}
+        self._restore(one, email)
+        status = self.made.members[email]["status"]
+        self.made.members[email]["status"] = max(status, self.terms.new_member_status, key=STRICTNESS.index)
+        self._carried(one, "updated")
+
     def _refused(self, one: Person, *, may_be_shut: bool = False, stays_at: str | None = None) -> bool:
         """Addresses Mailchimp does not take, and those that had refused; another refusal may come there. A member that
         was to move there stays where it is, and its record with it."""
@@ -461,8 +474,18 @@ class _Bench:
                  **{"retired": False, "archived": False, **memory})  # fmt: skip
 
     def _shared(self, candidate: Person | Nobody) -> bool:
-        """Whether another record has a claim to the address that this one stood for."""
-        return bool(self.claims[self.memory(candidate).email] - {candidate.key})
+        """Whether another record has a claim to the address that this one stood for. What becomes of the member of one
+        that has left is decided when all others have come and gone."""
+        email = self.memory(candidate).email
+        others = self.claims[email] - {candidate.key}
+        if isinstance(candidate, Nobody):
+            others = {key for key in others if self._keeps(key, email)}
+        return bool(others)
+
+    def _keeps(self, key: str, email: str | None) -> bool:
+        """Whether a record still has the address; one that X3 no longer has keeps it, since nobody has noticed."""
+        one = self.found.get(key)
+        return one is None or (isinstance(one, Person) and not one.is_prohibited and one.email.lower() == email)
 
     def _again(self, candidate: Person | Nobody) -> bool:
         return candidate.key in self.terms.again

@@ -272,3 +272,32 @@ async def test_behind_one_who_has_refused_nobody_is_made(database: Database, pag
     assert world.mailchimp.of("new@acme.test") is None
     assert again["skipped_by_reason"] == {"opted_out": 1, "duplicate_email": 1}
     assert set(world.mailchimp.calls) <= {"members"}
+
+
+async def test_who_was_archived_finds_the_refusal_of_whoever_came_after(database: Database) -> None:
+    world = await World(database, inactive={"action": "archive"}).set_up()
+    world.x3.put(Row("C2", "one@acme.test"))
+    await world.run()
+    for row in (Row("C2", "one@acme.test", active=False), Row("C1", "one@acme.test")):
+        world.x3.put(row)
+        await world.run("full")
+    world.mailchimp.opt_out("one@acme.test")
+    world.x3.put(Row("C1", "two@acme.test"))
+    await world.run("full")
+    world.x3.put(Row("C2", "one@acme.test"))
+
+    await world.run("full")
+
+    assert {person.status for person in world.mailchimp.people.values()} == {"unsubscribed"}
+    assert (await world.record("C2"))["reason"] == "opted_out"
+
+
+async def test_the_last_two_who_leave_at_once_leave_nobody_behind(world: World) -> None:
+    world.x3.page_size = 1
+    world.x3.put(Row("C1", "one@acme.test"), Row("C2", "one@acme.test"))
+    await world.run()
+    world.x3.put(Row("C1", None), Row("C2", None))
+
+    await world.run("full")
+
+    assert tags_of(world, "one@acme.test") == {"x3-customer", "x3-inactive"}

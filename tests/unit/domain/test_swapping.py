@@ -181,3 +181,13 @@ def test_nobody_is_made_at_an_address_that_had_refused() -> None:
     stay_out(decision)
 
     assert (decision.action, decision.outcome, decision.reason) == (Action.NONE, Outcome.SKIPPED, "opted_out")
+
+
+def test_nobody_is_brought_back_at_an_address_that_had_refused() -> None:
+    known = was("b@acme.test", status=None, flags=ARCHIVED_BY_US)
+    decision = decided({"C1": known}, member("C1", "b@acme.test"))["C1"]
+    assert decision.action is Action.RESTORE
+
+    stay_out(decision)
+
+    assert (decision.action, decision.outcome, decision.reason) == (Action.NONE, Outcome.SKIPPED, "opted_out")
