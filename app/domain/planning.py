@@ -419,6 +419,9 @@ def _carry(decision: Decision, member: Member, known: Known, policy: Policy) -> 
     if known.flags & ARCHIVED_BY_US and not moved and known.status in ("archived", None):
         return _bring_back(decision)
     shadow = known.reason == "duplicate_email"  # the remembered address is another record's
+    if moved and known.old_status == "forgotten" and known.status is None and not shadow:  # nobody is left to move
+        decision.member_hash = known.member_hash
+        return _skip(decision, "forgotten", known)
     if moved and known.old_status is not None and not known.old_shared and not shadow:
         return _move(decision, known)
     if moved and is_closed(known.old_status, known.flags):

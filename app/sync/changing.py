@@ -82,8 +82,9 @@ class Changer:
                 decision.action = Action.MERGE
                 await self._merge(decision)
                 return
-            if error.code == "member_gone" and not closed:
-                await self._insert_after_all(decision, decision.known.old_status)
+            if error.code == "member_gone" and not closed:  # deleted for good, and the person is the same
+                decision.outcome, decision.reason = Outcome.SKIPPED, "forgotten"
+                decision.member_hash, decision.status = old, "forgotten"
                 return
             if closed:
                 decision.member_hash = old

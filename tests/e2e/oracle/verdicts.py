@@ -343,6 +343,9 @@ class _Bench:
         if self._shared(one):
             self._leaves_a_shared_one(one, was, closed)
             return
+        if there is None and old == "forgotten":  # nobody is left to move, and the person is the same
+            self.end(one, "skipped", "forgotten", content=one.content)
+            return
         if there is None:
             if not closed and email in self.made.vacated:
                 self._archive(was)

@@ -301,3 +301,16 @@ async def test_the_last_two_who_leave_at_once_leave_nobody_behind(world: World) 
     await world.run("full")
 
     assert tags_of(world, "one@acme.test") == {"x3-customer", "x3-inactive"}
+
+
+async def test_who_was_forgotten_is_not_made_anew_under_another_address(database: Database) -> None:
+    world = await World(database).set_up()
+    world.x3.put(Row("C1", "one@acme.test"))
+    await world.run()
+    world.mailchimp.forget("one@acme.test")
+    world.x3.put(Row("C1", "two@acme.test"))
+
+    for _ in range(2):
+        assert (await world.run("full"))["skipped_by_reason"] == {"forgotten": 1}
+
+    assert world.mailchimp.people == {}
