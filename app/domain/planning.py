@@ -202,7 +202,7 @@ def decide_all(
             remembered = msgspec.structs.replace(remembered, old_shared=True, old_taken=not remembered.old_shared)
         if isinstance(candidate, Skip):
             decision = _decide_skip(candidate, remembered, policy)
-            if not takes_out and _is_early(decision):
+            if not takes_out and remembered.member_hash not in claimed and _is_early(decision):
                 _wait(decision)
             decisions.append(decision)
             continue
