@@ -212,6 +212,8 @@ class FakeMailchimp:
         if (email or person.email) in self.refusals:
             error = self.refusals[email or person.email]
             raise RecordRejected(error.reason, error.message)
+        if email is not None and subscriber_hash(email) in self.forgotten:
+            raise RecordRejected("forgotten", "was permanently deleted")
         if email is not None and subscriber_hash(email) != hash_:
             if subscriber_hash(email) in self.people:
                 raise RecordRejected("address_taken", "already in this list")

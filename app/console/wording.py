@@ -216,6 +216,7 @@ CAUSES = {
     "insert": "set when a run added the person",
     "update": "answered when a run changed the member",
     "move": "answered when a run moved the member to a new address",
+    "move_unrefused": "answered when a run moved a member it had made unsubscribed",
     "merge": "answered when a run merged two members",
     "restore": "set when a run brought the member back from the archive",
     "archive": "set by a run, by the sync's policy",

@@ -16,7 +16,8 @@ class ConsentEvent(SQLModel, table=True):
     Mailchimp says it happened. Rows are only added; an erasure removes those of its person.
 
     cause: mirror_pull, webhook, transactional (Mandrill), or what a run of ours did: insert, update, move, merge,
-    restore, archive, unsubscribe, refusal, store_customer. `audience_id` is null for transactional mail.
+    move_unrefused (of a member that we had made unsubscribed: nobody has refused), restore, archive, unsubscribe,
+    refusal, store_customer. `audience_id` is null for transactional mail.
     """
 
     __tablename__ = "consent_event"
@@ -37,6 +38,12 @@ class ConsentEvent(SQLModel, table=True):
     webhook_event_id: UUID | None = None
 
 
+# The last that is known of each member.
+LAST = """
+    select distinct on (member_hash) member_hash, status, before, cause from consent_event
+    where tenant_id = $1 and audience_id = $2 and member_hash = any($3) order by member_hash, at desc
+"""
+MOVED_UNREFUSED = "move_unrefused"
 NOTE = """
     insert into consent_event (tenant_id, member_hash, audience_id, status, before, cause, said_at, webhook_event_id)
     values ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -97,12 +104,35 @@ async def vacated(
     """Those of these addresses that had refused when their member left them, to another address or altogether; nothing
     has happened there since."""
     rows = await connection.fetch(
-        "select member_hash from (select distinct on (member_hash) member_hash, status, before from consent_event"
-        " where tenant_id = $1 and audience_id = $2 and member_hash = any($3) order by member_hash, at desc) last"
-        " where status = 'gone' and before in ('unsubscribed', 'cleaned')",
+        f"select member_hash from ({LAST}) last"
+        " where status = 'gone' and before in ('unsubscribed', 'cleaned') and cause <> $4",
         tenant_id,
         audience_id,
         list(hashes),
+        MOVED_UNREFUSED,
+    )
+    return {row["member_hash"] for row in rows}
+
+
+async def born_unsubscribed(
+    connection: asyncpg.Connection,
+    tenant_id: UUID,
+    audience_id: UUID,
+    hashes: Collection[bytes],
+    marked: Collection[bytes],
+) -> set[bytes]:
+    """Those of these unsubscribed or archived members that we made unsubscribed, and whose person has said nothing
+    since. A `marked` one is known to be made by us although the answer of that call was lost."""
+    rows = await connection.fetch(
+        f"select member_hash from ({LAST}) last"
+        " where status = 'unsubscribed' and cause in ('insert', 'restore', $5)"
+        " or status = 'unsubscribed' and cause = 'mirror_pull' and before is null and member_hash = any($4)"
+        " or status = 'archived' and before = 'unsubscribed' and cause in ('archive', 'merge')",
+        tenant_id,
+        audience_id,
+        list(hashes),
+        list(marked),
+        MOVED_UNREFUSED,
     )
     return {row["member_hash"] for row in rows}
 
@@ -112,9 +142,7 @@ async def archived_by_us(
 ) -> set[bytes]:
     """Those of these archived members whose archiving was our own doing, the last thing that happened to them."""
     rows = await connection.fetch(
-        "select member_hash from (select distinct on (member_hash) member_hash, status, cause from consent_event"
-        " where tenant_id = $1 and audience_id = $2 and member_hash = any($3) order by member_hash, at desc) last"
-        " where status = 'archived' and cause in ('archive', 'merge')",
+        f"select member_hash from ({LAST}) last where status = 'archived' and cause in ('archive', 'merge')",
         tenant_id,
         audience_id,
         list(hashes),

@@ -11,7 +11,7 @@ from sqlmodel import Field, SQLModel
 
 from app.db.base import instant
 from app.db.columns import blob_column, blobs, text_column, texts
-from app.domain.planning import CREATED_BY_US, Known, Owner
+from app.domain.planning import CLAIMLESS, CREATED_BY_US, FLAGGED_INACTIVE, REFUSED, Known, Owner
 
 
 class Record(SQLModel, table=True):
@@ -47,11 +47,18 @@ class Record(SQLModel, table=True):
     changed_at: datetime = instant(default_now=True)
 
 
+_CLAIMLESS = ", ".join(f"'{reason}'" for reason in CLAIMLESS)
+_CLAIMS = (
+    f"(reason is null or reason not in ({_CLAIMLESS}))"
+    f" and not (state = 'synced' and not is_active and flags & {FLAGGED_INACTIVE} <> 0)"  # taken out by the policy
+)
+_OWNS = f"(state = 'synced' or reason = 'opted_out' and flags & {REFUSED} <> 0)"
+
 # Every key is looked up on its own (lateral, offset 0: nothing else is left to the planner), and the sync is hidden
 # where an address is looked for: before the tables are analysed, "all of one sync" looks as cheap as one row, and would
 # make a page cost as much as the tenant is large. Only keys that are known in some way come back, so a first load costs
 # one small answer per page.
-LOOK_UP = """
+LOOK_UP = f"""
     select w.key, r.state, r.reason, r.member_hash, r.fingerprint, r.tags, r.flags, r.is_active,
            m.status, o.status as old_status, x.key as owner_key, x.is_active as owner_active, x.run_id as owner_run,
            x.flags as owner_flags,
@@ -70,11 +77,11 @@ LOOK_UP = """
     left join lateral (
         select true as shared from record
         where tenant_id = $1 and sync_id is not distinct from $2 and member_hash = r.former and key <> w.key
-        limit 1) s on true
+        and {_CLAIMS} limit 1) s on true
     left join lateral (
         select key, is_active, run_id, flags from record
         where tenant_id = $1 and sync_id is not distinct from $2 and member_hash = w.hash and key <> w.key
-        and state = 'synced' order by not is_active, key collate "C" limit 1) x on true
+        and {_OWNS} order by not is_active, key collate "C" limit 1) x on true
     where r.state is not null or m.status is not null or x.key is not null
 """
 
@@ -191,7 +198,7 @@ async def shadows(
     rows = await connection.fetch(
         "select distinct code from record r where tenant_id = $1 and sync_id is not distinct from $2"
         " and member_hash = any($3) and state = 'skipped' and reason = 'duplicate_email' and not exists ("
-        "  select from record s where s.tenant_id = $1 and s.sync_id is not distinct from $2 and s.state = 'synced'"
+        f"  select from record s where s.tenant_id = $1 and s.sync_id is not distinct from $2 and {_OWNS}"
         "  and s.member_hash = r.member_hash"
         '  and (not s.is_active, s.key collate "C") < (not r.is_active, r.key collate "C"))'
         " order by code",

@@ -46,7 +46,7 @@ class Outcome(StrEnum):
 
 
 class Owner(msgspec.Struct, frozen=True, gc=False):
-    """Another record of the same sync that stands for the same address."""
+    """Another record of the same sync that stands for the same address, or keeps it shut since it has refused."""
 
     key: str
     is_active: bool
@@ -67,10 +67,16 @@ class Known(msgspec.Struct, frozen=True, gc=False):
     status: str | None = None
     old_status: str | None = None  # of the remembered address, when it differs from the present one
     owner: Owner | None = None
-    old_shared: bool = False  # other records of the sync share the remembered address
+    old_shared: bool = False  # other records of the sync have a claim to the remembered address
     ours: bool = False  # the present address is archived, and that was our own doing for another record
+    born: bool = False  # the member of the present address was made by us as unsubscribed, and nobody said more since
     owner_leaves: bool = False  # on this very page
     old_taken: bool = False  # a neighbour on the page comes to the remembered address
+
+
+def is_shut(known: Known) -> bool:
+    """Whether the present address is closed to us."""
+    return is_closed(known.status, BORN_UNSUBSCRIBED if known.born else 0)
 
 
 def is_closed(status: str | None, flags: int = 0) -> bool:
@@ -88,8 +94,14 @@ def born(status: str) -> int:
     return CREATED_BY_US | (BORN_UNSUBSCRIBED if status == "unsubscribed" else 0)
 
 
+def born_as(flags: int, known: Known) -> int:
+    """The flags of a record that stands for the member of its present address from now on."""
+    return flags | BORN_UNSUBSCRIBED if known.born else flags & ~BORN_UNSUBSCRIBED
+
+
 UNKNOWN = Known()
 LEFT = ("filtered", "no_email", "contact_gone", "x3_deleted")  # reasons for which a member loses its record
+CLAIMLESS = (*LEFT, "mailing_prohibited", "bad_email")  # whoever ended so has no say about the address remembered
 FINAL = ("opted_out", "forgotten")  # answers that stay true until the source record changes
 
 
@@ -170,17 +182,18 @@ def decide_all(
     encode: Encode,
     *,
     last_look: bool = True,
+    takes_out: bool = True,
 ) -> list[Decision]:
     """One decision per candidate, in order. Two candidates with one address: one owner, the other skipped.
 
     Unless it is the `last_look`, who would give up a member for an address that is another record's waits: that one
-    may be about to leave, to the very member that would be given up.
+    may be about to leave, to the very member that would be given up. Until the run `takes_out`, neither is the member
+    taken out of a record that has left: another one may be about to come to it.
     """
     addresses = [candidate.hash for candidate in candidates if isinstance(candidate, Member)]
-    claimed = set(addresses)
-    owners = _page_owners(candidates) if len(claimed) < len(addresses) else {}  # nearly every page has no two of one
-    if policy.retires:  # who is inactive takes no member over
-        claimed = {candidate.hash for candidate in candidates if isinstance(candidate, Member) and candidate.is_active}
+    shared = len(set(addresses)) < len(addresses)  # nearly every page has no two of one
+    owners = _page_owners(candidates) if shared else {}
+    claimed = {c.hash for c in candidates if isinstance(c, Member) and _takes_over(c, policy)} if known else set()
     here = {candidate.key: _claims(candidate) for candidate in candidates} if known else {}
     decisions = []
     for candidate in candidates:
@@ -188,16 +201,28 @@ def decide_all(
         if remembered.member_hash in claimed and _left(candidate, remembered):
             remembered = msgspec.structs.replace(remembered, old_shared=True, old_taken=not remembered.old_shared)
         if isinstance(candidate, Skip):
-            decisions.append(_decide_skip(candidate, remembered, policy))
+            decision = _decide_skip(candidate, remembered, policy)
+            if not takes_out and remembered.member_hash not in claimed and _is_early(decision):
+                _wait(decision)
+            decisions.append(decision)
             continue
         if remembered.owner is not None and here.get(remembered.owner.key, candidate.hash) != candidate.hash:
             remembered = msgspec.structs.replace(remembered, owner_leaves=True)
         rival = owners.get(candidate.hash, NOBODY)
         decision = _decide_member(candidate, remembered, policy, encode, rival)
         if remembered.owner and not last_look and remembered.owner.key not in here and _gives_up(decision):
-            decision.later, decision.remember, decision.action = True, False, Action.NONE
+            _wait(decision)
         decisions.append(decision)
     return decisions
+
+
+def _wait(decision: Decision) -> None:
+    decision.later, decision.remember, decision.action = True, False, Action.NONE
+
+
+def _takes_over(member: Member, policy: Policy) -> bool:
+    """Whether the record has a member at its address from now on; not when it may not be mailed, or is taken out."""
+    return not member.is_prohibited and (member.is_active or not policy.retires)
 
 
 def _claims(candidate: Member | Skip) -> bytes | None:
@@ -250,10 +275,7 @@ def _decide_skip(skip: Skip, known: Known, policy: Policy) -> Decision:
     )
     if skip.reason == "bad_email":
         return _refuse_locally(decision, skip, known)
-    left = skip.reason in LEFT and known.state == "synced" and known.member_hash is not None
-    if known.old_shared:
-        return decision  # another record stands for the address
-    if left and known.old_status is not None and not is_closed(known.old_status, known.flags):
+    if _has_left(decision) and not known.old_shared:  # else another record stands for the address
         decision.action = {"archive": Action.ARCHIVE, "unsubscribe": Action.UNSUBSCRIBE, "none": Action.NONE}.get(
             policy.inactive, Action.FLAG
         )
@@ -261,6 +283,24 @@ def _decide_skip(skip: Skip, known: Known, policy: Policy) -> Decision:
         if decision.action is Action.ARCHIVE:
             decision.flags |= ARCHIVED_BY_US
     return decision
+
+
+def _has_left(decision: Decision) -> bool:
+    """Whether the record loses a member that may be treated by the inactive policy."""
+    known = decision.known
+    return (
+        decision.reason in LEFT
+        and known.state == "synced"
+        and known.old_status is not None
+        and not is_closed(known.old_status, known.flags)
+    )
+
+
+def _is_early(decision: Decision) -> bool:
+    """Whether the others who come to the member, or leave it too, have a say about what becomes of it."""
+    return decision.action in (Action.ARCHIVE, Action.UNSUBSCRIBE) or (
+        decision.known.old_shared and _has_left(decision)
+    )
 
 
 def _refuse_locally(decision: Decision, skip: Skip, known: Known) -> Decision:
@@ -340,6 +380,8 @@ def _shadow(decision: Decision, known: Known) -> Decision:
         decision.action = Action.ARCHIVE
     elif known.member_hash != decision.member_hash and _has_refused(known):
         decision.flags |= REFUSED
+    if known.member_hash != decision.member_hash:
+        decision.flags &= ~BORN_UNSUBSCRIBED
     return _skip(decision, "duplicate_email", known)
 
 
@@ -377,6 +419,9 @@ def _carry(decision: Decision, member: Member, known: Known, policy: Policy) -> 
     if known.flags & ARCHIVED_BY_US and not moved and known.status in ("archived", None):
         return _bring_back(decision)
     shadow = known.reason == "duplicate_email"  # the remembered address is another record's
+    if moved and known.old_status == "forgotten" and known.status is None and not shadow:  # nobody is left to move
+        decision.member_hash = known.member_hash
+        return _skip(decision, "forgotten", known)
     if moved and known.old_status is not None and not known.old_shared and not shadow:
         return _move(decision, known)
     if moved and is_closed(known.old_status, known.flags):
@@ -384,9 +429,10 @@ def _carry(decision: Decision, member: Member, known: Known, policy: Policy) -> 
             return _move(decision, known)  # nobody shares it: the stricter consent of the two wins
         decision.member_hash = known.member_hash
         return _skip(decision, _closed(known.old_status), known)
+    decision.flags = born_as(decision.flags, known)
     if known.ours:
         return _bring_back(decision)
-    if is_closed(known.status, 0 if moved else known.flags):
+    if is_shut(known):
         return _skip(decision, _closed(known.status), known)
     if not moved and known.state == "synced" and known.fingerprint == decision.fingerprint and decision.demote is None:
         decision.remember = known.is_active != decision.is_active
@@ -416,13 +462,16 @@ def stay_out(decision: Decision) -> None:
     else:
         decision.action = Action.NONE
     decision.status = None
+    decision.flags &= ~BORN_UNSUBSCRIBED
     _skip(decision, "opted_out", decision.known)
 
 
 def _still_refused(decision: Decision, member: Member, known: Known) -> Decision:
     """Its person had opted out, and came here by way of an address that others have too. From the moment this address
     says so itself, a change of mind there counts."""
-    if known.status is not None:
+    if known.ours:
+        _bring_back(decision)  # unsubscribed: whoever else comes here finds the refusal
+    elif known.status is not None and not known.born:
         decision.flags &= ~REFUSED
         if not is_closed(known.status):
             decision.known = msgspec.structs.replace(known, member_hash=member.hash)
@@ -443,7 +492,7 @@ def _move(decision: Decision, known: Known) -> Decision:
     closed = is_closed(known.old_status, known.flags) and not known.flags & ARCHIVED_BY_US
     if known.status is not None:
         decision.action = Action.MERGE
-        closed = closed or (is_opted_out(known.status) and not known.ours)
+        closed = closed or (is_shut(known) and not known.ours)
     else:
         decision.action = Action.MOVE
     decision.outcome = Outcome.UPDATED

@@ -5,11 +5,23 @@ from collections.abc import Mapping
 from app.domain.consent import is_opted_out, stricter
 from app.domain.errors import RecordRejected
 from app.domain.member import Member, MergeValue
-from app.domain.planning import ARCHIVED_BY_US, BORN_UNSUBSCRIBED, SEPARATOR, Action, Decision, Outcome, born, is_closed
+from app.domain.planning import (
+    ARCHIVED_BY_US,
+    BORN_UNSUBSCRIBED,
+    REFUSED,
+    SEPARATOR,
+    Action,
+    Decision,
+    Outcome,
+    born,
+    born_as,
+    is_closed,
+)
 from app.sync.flight import Flight
 from app.sync.opened import OpenRun
 from app.sync.pages import Page
 from app.sync.ports import MirrorRow, NewMember
+from app.sync.refusing import SKIPS
 from app.sync.tagging import Tagger
 
 
@@ -60,23 +72,25 @@ class Changer:
             return
         self._noted(decision, row)
 
-    async def _move(self, decision: Decision) -> None:
+    async def _move(self, decision: Decision, *, may_merge: bool = True) -> None:
         member, old = _member(decision), decision.known.member_hash or b""
         closed = decision.outcome is Outcome.SKIPPED
         try:
             row = await self._target.update(old, member.email, decision.fragment, member.fill_fields)
         except RecordRejected as error:
-            if error.code == "address_taken":
+            if error.code == "address_taken" and may_merge:
                 decision.action = Action.MERGE
                 await self._merge(decision)
                 return
-            if error.code == "member_gone" and not closed:
-                await self._insert_after_all(decision, decision.known.old_status)
+            if error.code == "member_gone" and not closed:  # deleted for good, and the person is the same
+                decision.outcome, decision.reason = Outcome.SKIPPED, "forgotten"
+                decision.member_hash, decision.status = old, "forgotten"
                 return
             if closed:
                 decision.member_hash = old
                 decision.status = decision.known.old_status
                 return
+            await self._stranded(decision, error)
             raise
         if decision.flags & ARCHIVED_BY_US:
             row = await self._target.restore(member.hash, member.email, decision.fragment, _restored_status(decision))
@@ -85,24 +99,45 @@ class Changer:
 
     async def _merge(self, decision: Decision) -> None:
         """Both addresses are members: the stricter consent of the two wins, ours is archived."""
-        member, old = _member(decision), decision.known.member_hash or b""
+        member = _member(decision)
         there = await self._target.read(member.hash)
-        if there is None:
-            await self._insert_after_all(decision, decision.known.old_status)
-            return
         old_closed = is_closed(decision.known.old_status, decision.flags) and not decision.flags & ARCHIVED_BY_US
+        if there is None and (old_closed or not is_opted_out(decision.known.status or "subscribed")):
+            decision.action = Action.MOVE
+            await self._move(decision, may_merge=False)
+            return
+        if there is None:  # whoever was there had opted out, and is no member any more
+            await self._give_up(decision)
+            decision.outcome, decision.reason = Outcome.SKIPPED, "opted_out"
+            return
+        decision.flags = born_as(decision.flags, decision.known)
         if old_closed and not is_opted_out(there.status):
             there = await self._target.unsubscribe(member.hash)
+        elif old_closed and not is_closed(there.status, decision.flags):
+            decision.flags = decision.flags & ~BORN_UNSUBSCRIBED | REFUSED  # the member itself will never tell
         elif decision.known.ours and there.status == "archived":
-            status = _restored_status(decision)
+            status = "unsubscribed" if old_closed else _restored_status(decision)
             there = await self._target.restore(member.hash, member.email, decision.fragment, status)
-        elif not is_opted_out(there.status):
+        elif not is_closed(there.status, decision.flags):
             there = await self._target.update(member.hash, None, *self._content(decision, member))
         if not old_closed:
-            await self._target.archive(old)
-            decision.gave_up = True
-            decision.flags &= ~(ARCHIVED_BY_US | BORN_UNSUBSCRIBED)
+            await self._give_up(decision)
         self._noted(decision, there)
+
+    async def _give_up(self, decision: Decision) -> None:
+        """Archive the member of the former address."""
+        await self._target.archive(decision.known.member_hash or b"")
+        decision.gave_up = True
+        decision.flags &= ~ARCHIVED_BY_US
+
+    async def _stranded(self, decision: Decision, error: RecordRejected) -> None:
+        """The member cannot go where its record has gone. At an address that is closed for good nobody follows, and the
+        member is given up; else the record keeps it, and its consent, until it can go."""
+        if error.code in SKIPS:
+            await self._give_up(decision)
+            decision.action = Action.MERGE
+        else:
+            decision.action, decision.member_hash = Action.NONE, decision.known.member_hash
 
     def _content(self, decision: Decision, member: Member) -> tuple[bytes, Mapping[str, MergeValue]]:
         """Fragment and fill fields. Who takes a member over that was made for another record leaves none of that
@@ -114,7 +149,10 @@ class Changer:
 
     async def _restore(self, decision: Decision) -> None:
         member = _member(decision)
-        row = await self._target.restore(member.hash, member.email, decision.fragment, _restored_status(decision))
+        status = _restored_status(decision)
+        if decision.known.status is None:  # it may be gone, and is made anew then
+            status = stricter(status, self._run.policy.new_member_status)
+        row = await self._target.restore(member.hash, member.email, decision.fragment, status)
         self._noted(decision, row)
 
     async def _archive(self, decision: Decision) -> None:
@@ -194,7 +232,7 @@ def new_fragment(run: OpenRun, decision: Decision) -> bytes:
 
 def _restored_status(decision: Decision) -> str:
     """Only members that may be written to are archived by us, and none comes back above this."""
-    return "unsubscribed" if decision.flags & BORN_UNSUBSCRIBED else "transactional"
+    return "unsubscribed" if decision.flags & (BORN_UNSUBSCRIBED | REFUSED) else "transactional"
 
 
 def _member(decision: Decision) -> Member:

@@ -18,6 +18,8 @@ from app.sync.pages import Page
 from app.sync.recovering import LeftBehind
 
 Candidate = Member | Skip
+MAKING = (Action.INSERT, Action.MOVE, Action.RESTORE)  # calls after which there is a member where none was
+MOST_LATER = 1000  # records that wait for another look; with more of them, each is decided when it is read
 
 
 class Decider:
@@ -142,14 +144,21 @@ class Decider:
         candidates, known, shut = await recall(run, candidates)
         if run.dry:
             known = self._with_dry_owners(candidates, known)
-        last_look = run.dry or page.lane.kind == "again"
-        decisions = decide_all(candidates, known, run.policy, run.encode, last_look=last_look)
+        last_look, takes_out = self._patience(page)
+        decisions = decide_all(candidates, known, run.policy, run.encode, last_look=last_look, takes_out=takes_out)
         for decision in decisions if shut else ():
-            if decision.action in (Action.INSERT, Action.MOVE) and decision.member and decision.member.hash in shut:
+            if decision.action in MAKING and decision.member and decision.member.hash in shut:
                 stay_out(decision)
         if run.reconciler is not None:
             await run.reconciler.compare(decisions)
         return candidates, decisions
+
+    def _patience(self, page: Page) -> tuple[bool, bool]:
+        """Whether this is the last look at those who come, and at those who leave: first all have come."""
+        position = self._flight.position
+        if self._run.dry or page.lane.kind == "absent" or len(position.later) > MOST_LATER:
+            return True, True
+        return page.lane.kind == "again", page.lane.kind == "again" and position.looks > 1
 
     def _with_dry_owners(self, candidates: Sequence[Candidate], known: dict[str, Known]) -> dict[str, Known]:
         """Nothing is remembered in a dry run, so the owners that earlier pages found are kept here."""

@@ -9,7 +9,7 @@ import msgspec
 
 from app.db import audiences, audit, batches, changes, consent, dead_letters, records, runs
 from app.domain.drift import ORPHAN
-from app.domain.planning import NO_RUN, SEPARATOR, Action, Decision, Known, Outcome
+from app.domain.planning import BORN_UNSUBSCRIBED, NO_RUN, SEPARATOR, Action, Decision, Known, Outcome
 from app.sync.opened import LeaseLost, OpenRun
 from app.sync.pages import Page, Position
 
@@ -31,6 +31,7 @@ OPENING = (Action.RESTORE.value, Action.MERGE.value)
 while they were on their way."""
 ON_THE_OLD = (Action.ARCHIVE, Action.UNSUBSCRIBE, Action.FLAG)  # calls on the member we remember
 MOST_WAITING = 1000  # records; to read more of them by code costs more than to read everything again
+QUIET = ("unsubscribed", "archived")  # statuses of a member that may have been born unsubscribed
 GONE = "gone"  # what a decision's status says when Mailchimp no longer has the member
 
 encode = msgspec.json.Encoder().encode
@@ -62,7 +63,24 @@ async def known_of(
         for key, hash_ in zip(keys, hashes, strict=True):
             if hash_ is not None and hash_ in ours:
                 known[key] = msgspec.structs.replace(known[key], ours=True)
+    await _note_births(run, connection, known, dict(zip(keys, hashes, strict=True)))
     return known
+
+
+async def _note_births(
+    run: OpenRun, connection: asyncpg.Connection, known: dict[str, Known], hashes: Mapping[str, bytes | None]
+) -> None:
+    """Say whose member we made unsubscribed: as long as nobody has said anything since, that is no refusal."""
+    marked = {one.member_hash for one in known.values() if one.flags & BORN_UNSUBSCRIBED and one.member_hash}
+    asked = {hash_ for key, one in known.items() if one.status in QUIET and (hash_ := hashes[key])} | marked
+    asked |= {one.member_hash for one in known.values() if one.old_status in QUIET and one.member_hash}
+    if not asked:
+        return
+    born = await consent.born_unsubscribed(connection, run.tenant_id, run.audience_id, asked, marked)
+    for key, one in known.items():
+        flags = one.flags | BORN_UNSUBSCRIBED if one.member_hash in born else one.flags & ~BORN_UNSUBSCRIBED
+        if hashes[key] in born or flags != one.flags:
+            known[key] = msgspec.structs.replace(one, born=hashes[key] in born, flags=flags)
 
 
 async def remember(run: OpenRun, pages: Sequence[Page], position: Position, settled: Sequence[UUID]) -> None:
@@ -258,16 +276,16 @@ def _letter(run: OpenRun, decision: Decision) -> dead_letters.Letter:
 async def _mirror(run: OpenRun, connection: asyncpg.Connection, changed: Sequence[Decision]) -> None:
     statuses: dict[bytes, str] = {}
     causes: dict[bytes, str] = {}
-    gone: set[bytes] = set()
+    gone: dict[bytes, str] = {}
     for decision in changed:
         status = decision.status
         hash_ = decision.known.member_hash if decision.action in ON_THE_OLD else decision.member_hash
         if decision.writes and hash_ is not None and status is not None:
-            (gone.add(hash_) if status == GONE else statuses.__setitem__(hash_, status))
-            causes[hash_] = "refusal" if decision.reason == "forgotten" else CAUSES.get(decision.action, "update")
+            (gone if status == GONE else statuses)[hash_] = "move" if status == GONE else status
+            causes[hash_] = _cause(decision)
         old = decision.known.member_hash
         if decision.action is Action.MOVE and old not in (None, hash_):
-            gone.add(old)
+            gone[old] = consent.MOVED_UNREFUSED if decision.flags & BORN_UNSUBSCRIBED else "move"
         elif decision.action is Action.MERGE and old not in (None, hash_) and decision.gave_up:
             statuses[old], causes[old] = "archived", "merge"
     for may_open in (True, False):
@@ -282,8 +300,23 @@ async def _mirror(run: OpenRun, connection: asyncpg.Connection, changed: Sequenc
             run_id=run.run_id,
             may_open=may_open,
         )
-    if gone:
-        await audiences.forget_members(connection, run.tenant_id, run.audience_id, list(gone), run_id=run.run_id)
+    for cause in set(gone.values()):
+        left = [hash_ for hash_, why in gone.items() if why == cause]
+        await audiences.forget_members(connection, run.tenant_id, run.audience_id, left, cause=cause, run_id=run.run_id)
+
+
+def _cause(decision: Decision) -> str:
+    """What the consent ledger says of the status that a decision's call has told. That a member is unsubscribed since
+    it was born so is told apart from a refusal."""
+    if decision.reason == "forgotten":
+        return "refusal"
+    if decision.action is Action.RESTORE and decision.outcome is Outcome.SKIPPED:
+        return "unsubscribe"
+    if decision.flags & BORN_UNSUBSCRIBED and decision.outcome is not Outcome.SKIPPED:
+        cause = {Action.MOVE: consent.MOVED_UNREFUSED, Action.MERGE: "restore"}.get(decision.action)
+        if cause is not None:
+            return cause
+    return CAUSES.get(decision.action, "update")
 
 
 def _event(run: OpenRun, decision: Decision, number: int) -> audit.Event:

@@ -35,8 +35,8 @@ class Position(msgspec.Struct):
     """What a resumed run needs; stored with every remembered page.
 
     `also` are codes to look at once more at the end, `again` those that are being looked at once more, `later` the keys
-    that wait for that and are not counted yet, `shadowed` the codes of a run over codes that were skipped behind
-    another owner, `gone` (key, code) of what X3 no longer names.
+    that wait for that and are not counted yet, `looks` how often that has been done, `shadowed` the codes of a run over
+    codes that were skipped behind another owner, `gone` (key, code) of what X3 no longer names.
     `copied`: the audience was copied for comparing.
 
     `waiting` are codes of records that wait for the brake; when they become too many, everything is to be read `twice`,
@@ -47,6 +47,7 @@ class Position(msgspec.Struct):
     also: list[str] = []
     again: list[str] = []
     later: list[str] = []
+    looks: int = 0
     shadowed: list[str] = []
     gone: list[tuple[str, str]] = []
     copied: bool = False

@@ -79,6 +79,7 @@ async def _look_again(run: OpenRun, position: Position) -> bool:
     """Records whose address became free or whose owner changed while the others were carried."""
     while position.also and not run.stopping:
         position.again, position.also = sorted(position.also), []
+        position.looks += 1
         position.lanes = [Lane("again")]
         if not await _journey(run, position):
             return False

@@ -54,7 +54,7 @@ async def test_whoever_opted_out_stays_out_under_the_new_address(world: World, w
 
 
 async def test_a_forgotten_person_stays_forgotten_under_the_old_address(world: World) -> None:
-    """Mailchimp deleted the person for good; the new address is a new one, made with no more than the tenant allows."""
+    """Mailchimp deleted the person for good, and takes nobody at that address any more."""
     customers = await loaded(world, {"code": "C1", "emails": ["old@acme.test"]})
     await world.person("forget", "old@acme.test")
     await world.sandbox.put({"code": "C1", "name": "CHANGED"})

@@ -35,6 +35,7 @@ class World:
         self.throttled: set[str] = set()
         self.ours: defaultdict[str, set[str]] = defaultdict(set)  # archived by us, by audience
         self.vacated: defaultdict[str, set[str]] = defaultdict(set)  # refused, and left by their member, by audience
+        self.born: defaultdict[str, set[str]] = defaultdict(set)  # made by us as unsubscribed, by audience
         self.connections: dict[str, str] = {}
         self.tenant = ""
         self._http: httpx.AsyncClient | None = None
@@ -254,7 +255,7 @@ class Carrier:
         terms = Terms(
             self.sync["new_member_status"], self.sync["inactive"], frozenset(self.world.ours[self.list_id]),
             frozenset(self.world.forgotten), frozenset(self.world.throttled), again,
-            frozenset(self.world.vacated[self.list_id]),
+            frozenset(self.world.vacated[self.list_id]), frozenset(self.world.born[self.list_id]),
         )  # fmt: skip
         return judge(before, found, self.memories, terms)
 
@@ -279,7 +280,7 @@ class Carrier:
         if not disturbed and not right.loose:
             self._check_counts(run, right)
         self.memories, self.world.ours[self.list_id] = right.memories, right.ours
-        self.world.vacated[self.list_id] = right.vacated
+        self.world.vacated[self.list_id], self.world.born[self.list_id] = right.vacated, right.born
         for key, verdict in right.verdicts.items():
             if verdict.or_reasons:  # whichever of the right ones it was
                 state, reason = records[key]["state"], records[key]["reason"]
@@ -303,10 +304,8 @@ class Carrier:
         for key, verdict in right.verdicts.items():
             memory, record = right.memories.get(key, Memory("unknown")), records.get(key, {})
             found = (record.get("state"), record.get("reason"))
-            reasons = {memory.reason, *verdict.or_reasons}
-            allowed = {(memory.state, reason) for reason in reasons if reason} or {(memory.state, None)}
-            allowed |= {("synced", None)} if None in verdict.or_reasons else set()
-            allowed |= {("skipped", reason) for reason in verdict.or_reasons if reason}
+            allowed = {(memory.state, memory.reason)}
+            allowed |= {("skipped", reason) if reason else ("synced", None) for reason in verdict.or_reasons}
             if found not in allowed:
                 yield f"{key} is {found}, not {sorted(allowed, key=str)} ({verdict})"
             elif found == ("synced", None) and verdict.outcome != "carried" and set(record["tags"]) != memory.tags:

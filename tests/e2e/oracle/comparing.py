@@ -15,19 +15,23 @@ def differences(members: Members, judgement: Judgement) -> list[str]:
         if email not in expected:
             found.append(f"{email} is a member ({members[email]['status']})")
         else:
-            found += [f"{email}: {what}" for what in _compared(members[email], expected[email])]
+            found += [
+                f"{email}: {what}" for what in _compared(members[email], expected[email], judgement.heirs.get(email))
+            ]
     for email, owner in judgement.loose.items():
         if owner is not None or email not in judgement.ghosts:
             found += [f"{email}: {what}" for what in _loosely(members.get(email), owner, shut=judgement.shut)]
     return found
 
 
-def _compared(member: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
+def _compared(member: Mapping[str, Any], wanted: Mapping[str, Any], heir: Person | None) -> Iterator[str]:
+    """An heir may find what the mapping keeps as the former owner left it, or as nobody had ever been there."""
+    anew = {} if heir is None else {**dict.fromkeys(heir.kept, ""), **heir.fill}
     if member["status"] != wanted["status"]:
         yield f"status is {member['status']}, not {wanted['status']}"
     for tag in sorted(member["merge_fields"].keys() | wanted["merge_fields"].keys()):
         there, right = member["merge_fields"].get(tag, ""), wanted["merge_fields"].get(tag, "")
-        if not _same(there, right):
+        if not _same(there, right) and not (tag in anew and _same(there, anew[tag])):
             yield f"{tag} is {there!r}, not {right!r}"
     if sorted(member["tags"]) != sorted(wanted["tags"]):
         yield f"tags are {sorted(member['tags'])}, not {sorted(wanted['tags'])}"

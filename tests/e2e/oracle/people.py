@@ -30,7 +30,8 @@ class Nobody:
 
 @dataclass(frozen=True)
 class Person:
-    """A record with an address, and everything its member should hold. `fill` only where there is no value yet."""
+    """A record with an address, and everything its member should hold. `fill` only where there is no value yet; of
+    `kept` fields the record says nothing, so that they stay as they are."""
 
     key: str
     email: str
@@ -41,6 +42,7 @@ class Person:
     tags: frozenset[str]
     off: frozenset[str]
     language: str | None
+    kept: frozenset[str] = frozenset()
 
     @property
     def content(self) -> tuple[Any, ...]:
@@ -154,6 +156,8 @@ def _person(key: str, row: Row, contact: Row, email: str, prohibited: bool, rule
         fields[policy["field"]] = policy["active_value"] if row["is_active"] else policy["value"]
     spoken = rules.mapping.get("language")
     code = field_value(row, contact, spoken) if spoken else None
+    texts = {rule["target"] for rule in rules.mapping["fields"] if rules.types.get(rule["target"]) != "address"}
     return Person(
-        key, email, row["is_active"], prohibited, fields, fill, frozenset(on), frozenset(off), LANGUAGES.get(code or "")
-    )
+        key, email, row["is_active"], prohibited, fields, fill, frozenset(on), frozenset(off),
+        LANGUAGES.get(code or ""), frozenset(texts - fields.keys() - fill.keys()),
+    )  # fmt: skip

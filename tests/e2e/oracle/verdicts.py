@@ -1,6 +1,6 @@
 """What a run must make of every record and of every member, given what earlier runs did."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -13,6 +13,7 @@ Members = Mapping[str, Mapping[str, Any]]
 
 CLOSED = ("unsubscribed", "cleaned", "archived", "forgotten")
 STRICTNESS = ("subscribed", "pending", "transactional", "unsubscribed")
+CLAIMLESS = ("filtered", "no_email", "bad_email", "contact_gone", "x3_deleted", "mailing_prohibited")
 FAKE = ("example.com", "example.org", "example.net")
 
 
@@ -27,9 +28,13 @@ class Memory:
     tags: frozenset[str] = frozenset()
     retired: bool = False  # taken out because of the inactive policy
     archived: bool = False  # by us
-    born_unsubscribed: bool = False  # made by us as unsubscribed: nobody has refused anything
     has_refused: bool = False  # under an address it has no longer; the present one does not say so
     is_active: bool = True
+
+    @property
+    def has_claim(self) -> bool:
+        """Whether the record has a say about its address; not if it has left, may not be mailed, or is taken out."""
+        return self.reason not in CLAIMLESS and not (self.retired and self.state == "synced")
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,8 @@ class Judgement:
     vacated: set[str] = field(default_factory=set)  # addresses whose refusal went along with whoever left them
     ghosts: frozenset[str | None] = frozenset()  # addresses of records that X3 no longer has; nobody has noticed yet
     ours: set[str] = field(default_factory=set)  # addresses that we have archived
+    born: set[str] = field(default_factory=set)  # members we made unsubscribed: nobody has refused anything there
+    heirs: dict[str, Person] = field(default_factory=dict)  # who took over a member that another record had
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,7 @@ class Terms:
     throttled: frozenset[str] = frozenset()
     again: frozenset[str] = frozenset()
     vacated: frozenset[str] = frozenset()
+    born: frozenset[str] = frozenset()
 
     @property
     def inactive(self) -> str:
@@ -110,13 +118,17 @@ class _Bench:
         self, members: Members, found: Sequence[Person | Nobody], memories: Mapping[str, Memory], terms: Terms
     ) -> None:
         self.made = Judgement({email: dict(deepcopy(member)) for email, member in members.items()})
-        refused = (e for e, member in members.items() if member["status"] in ("unsubscribed", "cleaned"))
-        self.made.refused_before = frozenset(refused)
         self.made.vacated |= terms.vacated - members.keys()
         self.made.archived_before = frozenset(e for e, member in members.items() if member["status"] == "archived")
         self.made.memories.update(memories)
         self.made.ours |= terms.ours
         self.terms = terms
+        self.made.born |= {
+            email for email in terms.born if self.status(email) == "unsubscribed" or self._is_ours(email)
+        }
+        left = (email for email, member in members.items() if member["status"] in ("unsubscribed", "cleaned"))
+        self.made.refused_before = frozenset(email for email in left if self.is_closed(email))
+        self.found = {one.key: one for one in found}
         people = [one for one in found if isinstance(one, Person)]
         self.owners: dict[str, tuple[bool, str]] = {}
         for one in people:
@@ -124,7 +136,11 @@ class _Bench:
             if not one.is_prohibited and rank < self.owners.get(one.email.lower(), (True, "\U0010ffff")):
                 self.owners[one.email.lower()] = rank
         self._let_ghosts_own({one.key for one in found})
-        self.stood_for = Counter(memory.email for memory in memories.values() if memory.email)
+        self.claims: defaultdict[str | None, set[str]] = defaultdict(set)
+        self.stood_for: defaultdict[str | None, set[str]] = defaultdict(set)
+        for key, memory in memories.items():
+            self.claims[memory.email] |= {key} if memory.has_claim else set()
+            self.stood_for[memory.email] |= {key} if memory.state == "synced" else set()
         self._entangle(people)
 
     def _let_ghosts_own(self, present: set[str]) -> None:
@@ -161,10 +177,10 @@ class _Bench:
             return "forgotten"
         return self.made.members[email]["status"] if email in self.made.members else None
 
-    def is_closed(self, email: str | None, known: Memory) -> bool:
+    def is_closed(self, email: str | None) -> bool:
         """Whether a member must be left alone; not when the tenant wanted it unsubscribed from the start."""
         status = self.status(email)
-        return status in CLOSED and not (status == "unsubscribed" and known.born_unsubscribed and known.email == email)
+        return status in CLOSED and not (status == "unsubscribed" and email in self.made.born)
 
     def end(self, candidate: Person | Nobody, outcome: str, reason: str | None = None, **memory: Any) -> None:
         """Write the verdict down, and what is remembered from now on."""
@@ -201,7 +217,7 @@ class _Bench:
         if not self.made.shut:
             self._carried(one, "carried")
             return
-        stays = self.is_closed(known.email, known) and self.status(email) is None
+        stays = self.is_closed(known.email) and self.status(email) is None
         self._carried(one, "carried", or_reasons=(None, "opted_out", "forgotten"))
         if stays:  # with nowhere to take a refusal to
             self.made.memories[one.key] = replace(self.made.memories[one.key], email=known.email)
@@ -215,8 +231,8 @@ class _Bench:
             else:
                 self.end(candidate, "rejected", "bad_email", content=candidate.wrong)
             return
-        is_there = known.state == "synced" and self.status(known.email) and not self.is_closed(known.email, known)
-        leaves = is_there and not self._shared(known.email or "") and known.email not in self.owners
+        is_there = known.state == "synced" and self.status(known.email) and not self.is_closed(known.email)
+        leaves = is_there and not self._shared(candidate) and known.email not in self.owners
         if leaves:
             self._loses_its_record(known.email or "")
         archived = known.archived or (bool(leaves) and self.terms.inactive == "archive")
@@ -251,11 +267,14 @@ class _Bench:
     def _second(self, one: Person) -> None:
         """Somebody else owns the address; what we made for this record elsewhere is archived."""
         known, email = self.memory(one), one.email.lower()
-        alone = known.email not in (None, email) and not self._shared(known.email or "")
-        if known.state == "synced" and alone and self.status(known.email) and not self.is_closed(known.email, known):
+        closed = self.is_closed(known.email)  # before anything is archived here
+        alone = known.email not in (None, email) and not self._shared(one)
+        if known.state == "synced" and alone and self.status(known.email) and not closed:
             self._archive(known.email or "")
-        left = known.email != email and self.is_closed(known.email, known) and not known.archived
-        reasons = ("opted_out", None) if self.status(email) in CLOSED else ("opted_out",)  # nobody is written to there
+        left = known.email != email and closed and not known.archived
+        status = self.status(email)
+        # nobody is written to at a closed address: whoever has it may be asked, or only the first
+        reasons = ("opted_out", self._closed(status), None) if status in CLOSED else ("opted_out",)
         self.end(one, "skipped", "duplicate_email", email=email, or_reasons=reasons,
                  has_refused=left or known.has_refused)  # fmt: skip
 
@@ -267,7 +286,7 @@ class _Bench:
             self.made.memories[one.key] = replace(kept, state=known.state, reason=known.reason)
             return
         status = self.status(known.email)
-        if known.state != "synced" or status is None or self.is_closed(known.email, known):
+        if known.state != "synced" or status is None or self.is_closed(known.email):
             self.end(one, "skipped", self._closed(status) if status in CLOSED else "inactive",
                      email=one.email.lower(), or_reasons=("inactive", "opted_out"))  # fmt: skip
             return
@@ -288,14 +307,16 @@ class _Bench:
         elif known.archived and not moved and self.status(email) == "archived":
             self._restore(one, email)
             self._carried(one, "updated")
+        elif known.archived and not moved and self.status(email) is None:
+            self._remake(one, email)
         elif moved and known.reason != "duplicate_email" and self.status(known.email) is not None:
             self._moved(one, known)
-        elif moved and self.is_closed(known.email, known):
+        elif moved and self.is_closed(known.email):
             self.end(one, "skipped", self._closed(self.status(known.email)))  # who shares an address shares its consent
         elif self._is_ours(email):
             self._restore(one, email)
             self._carried(one, "updated")
-        elif self.is_closed(email, known):
+        elif self.is_closed(email):
             same = known.state == "synced" and known.content == one.content
             reason = self._closed(self.status(email))
             self.end(one, "skipped", reason, email=email, or_reasons=(None,) if same else (), content=one.content)
@@ -309,37 +330,48 @@ class _Bench:
 
     def _stays_out(self, one: Person, email: str) -> None:
         """Whoever had opted out elsewhere does not come back by way of a shared address."""
-        status = self.status(email)
-        if status is not None and status not in CLOSED:
-            self.made.members[email]["status"] = "unsubscribed"
-        self.end(one, "skipped", "opted_out", email=email, has_refused=status is None, born_unsubscribed=False)
+        status, silent = self.status(email), self._is_ours(email) or email in self.made.born
+        if self._is_ours(email) or (status is not None and status not in CLOSED):
+            self._shut(email)
+        self.end(one, "skipped", "opted_out", email=email, has_refused=status is None or silent)
 
     def _moved(self, one: Person, known: Memory) -> None:
         """The person has another address: the member goes along, and so does its consent."""
         email, was = one.email.lower(), known.email or ""
         old, there = self.status(was), self.status(email)
-        closed = self.is_closed(was, known) and not known.archived
-        if self._shared(was):
+        closed = self.is_closed(was) and not known.archived
+        if self._shared(one):
             self._leaves_a_shared_one(one, was, closed)
+            return
+        if there is None and old == "forgotten":  # nobody is left to move, and the person is the same
+            self.end(one, "skipped", "forgotten", content=one.content)
             return
         if there is None:
             if not closed and email in self.made.vacated:
                 self._archive(was)
-            if self._refused(one, may_be_shut=closed):
+            if self._refused(one, may_be_shut=closed, stays_at=was):
                 return
             if closed and old in ("unsubscribed", "cleaned"):
                 self.made.vacated.add(was)
             self.made.vacated.discard(email)
             self.made.members[email] = {**self.made.members.pop(was), "email": one.email}
+            if was in self.made.born:
+                self.made.born = self.made.born - {was} | {email}
             if known.archived:
                 self._restore(one, email)
             else:
                 self._write(one, email, adopt=known.state != "synced")
             self._carried(one, "skipped" if closed else "updated", self._closed(old) if closed else None)
             return
-        there_closed = there in CLOSED and not self._is_ours(email)
-        if closed and not there_closed:
-            self.made.members[email]["status"] = "unsubscribed"
+        if closed and there == "forgotten":  # nothing goes there, and a refusal stays where it is
+            self.end(one, "skipped", "forgotten", content=one.content)
+            return
+        there_closed = self.is_closed(email) and not self._is_ours(email)
+        silent = closed and there == "unsubscribed" and email in self.made.born
+        if closed and not there_closed and not silent:
+            self._shut(email)
+        elif closed:
+            pass
         elif self._is_ours(email):
             self._restore(one, email)
         elif not there_closed:
@@ -347,14 +379,17 @@ class _Bench:
         if not closed:
             self._archive(was)
         shut = closed or there_closed
-        self._carried(one, "skipped" if shut else "updated", "opted_out" if shut else None, born_unsubscribed=False)
+        self._carried(one, "skipped" if shut else "updated", self._closed(there) if shut else None, has_refused=silent)
 
     def _leaves_a_shared_one(self, one: Person, was: str, closed: bool) -> None:
         """The old address stays with whoever shares it; its consent counts for the new one all the same."""
         email = one.email.lower()
         if closed:
             self.end(one, "skipped", self._closed(self.status(was)))
-        elif self.status(email) in CLOSED:
+        elif self._is_ours(email):
+            self._restore(one, email)
+            self._carried(one, "updated")
+        elif self.is_closed(email):
             self.end(one, "skipped", self._closed(self.status(email)), email=email)
         elif self.status(email) is None:
             self._new(one, self.status(was))
@@ -378,19 +413,32 @@ class _Bench:
             "language": "",
         }
         self._write(one, email, adopt=True)
-        self._carried(one, "created", born_unsubscribed=status == "unsubscribed")
+        if status == "unsubscribed":
+            self.made.born.add(email)
+        self._carried(one, "created")
 
-    def _refused(self, one: Person, *, may_be_shut: bool = False) -> bool:
-        """Addresses Mailchimp does not take, and those that had refused; another refusal may come there."""
+    def _remake(self, one: Person, email: str) -> None:
+        """What we had archived left with another record: back, but for receipts only."""
+        if self._refused(one):
+            return
+        self.made.members[email] = {"email": one.email, "merge_fields": {}, "tags": [], "language": ""}
+        self._restore(one, email)
+        status = self.made.members[email]["status"]
+        self.made.members[email]["status"] = max(status, self.terms.new_member_status, key=STRICTNESS.index)
+        self._carried(one, "updated")
+
+    def _refused(self, one: Person, *, may_be_shut: bool = False, stays_at: str | None = None) -> bool:
+        """Addresses Mailchimp does not take, and those that had refused; another refusal may come there. A member that
+        was to move there stays where it is, and its record with it."""
         email = one.email.lower()
         if email in self.terms.forgotten:
             self.end(one, "skipped", "forgotten", email=email, content=one.content)
         elif email.rpartition("@")[2] in FAKE:
-            self.end(one, "rejected", "fake_address", email=email, content=one.content)
+            self.end(one, "rejected", "fake_address", email=stays_at or email, content=one.content)
         elif email in self.made.vacated and not may_be_shut:
             self.end(one, "skipped", "opted_out", email=email, content=one.content)
         elif email in self.terms.throttled:
-            self.end(one, "rejected", "too_many_signups", email=email, content=one.content)
+            self.end(one, "rejected", "too_many_signups", email=stays_at or email, content=one.content)
         else:
             return False
         return True
@@ -404,16 +452,23 @@ class _Bench:
         on = one.tags if adopt else one.tags - had
         member["tags"] = sorted((set(member["tags"]) - off) | on)
         member["language"] = one.language or member["language"]
+        if self.stood_for[email] - {one.key}:
+            self.made.heirs[email] = one
 
     def _is_ours(self, email: str) -> bool:
         """Whether the member is archived, and that was our own doing."""
         return self.status(email) == "archived" and email in self.made.ours
 
+    def _shut(self, email: str) -> None:
+        """A refusal comes to an address whose member did not say so."""
+        self.made.members[email]["status"] = "unsubscribed"
+        self.made.ours.discard(email)
+        self.made.born.discard(email)
+
     def _restore(self, one: Person, email: str) -> None:
         """Nobody comes back with more than receipts."""
-        known = self.memory(one)
-        self._write(one, email, adopt=known.state != "synced")
-        self.made.members[email]["status"] = "unsubscribed" if known.born_unsubscribed else "transactional"
+        self._write(one, email, adopt=self.memory(one).state != "synced")
+        self.made.members[email]["status"] = "unsubscribed" if email in self.made.born else "transactional"
         self.made.ours.discard(email)
 
     def _carried(self, one: Person, outcome: str, reason: str | None = None, **memory: Any) -> None:
@@ -421,9 +476,19 @@ class _Bench:
         self.end(one, outcome, reason, email=one.email.lower(), content=one.content, tags=tags,
                  **{"retired": False, "archived": False, **memory})  # fmt: skip
 
-    def _shared(self, email: str) -> bool:
-        """Whether another record stands for the address."""
-        return self.stood_for[email] > 1
+    def _shared(self, candidate: Person | Nobody) -> bool:
+        """Whether another record has a claim to the address that this one stood for. What becomes of the member of one
+        that has left is decided when all others have come and gone."""
+        email = self.memory(candidate).email
+        others = self.claims[email] - {candidate.key}
+        if isinstance(candidate, Nobody):
+            others = {key for key in others if self._keeps(key, email)}
+        return bool(others)
+
+    def _keeps(self, key: str, email: str | None) -> bool:
+        """Whether a record still has the address; one that X3 no longer has keeps it, since nobody has noticed."""
+        one = self.found.get(key)
+        return one is None or (isinstance(one, Person) and not one.is_prohibited and one.email.lower() == email)
 
     def _again(self, candidate: Person | Nobody) -> bool:
         return candidate.key in self.terms.again

@@ -151,6 +151,15 @@ def test_an_inactive_newcomer_whose_policy_takes_members_out_takes_none_over(act
     assert decisions[0].action is expected
 
 
+@pytest.mark.parametrize(("status", "expected"), [(None, Action.MOVE), ("subscribed", Action.MERGE)])
+def test_a_newcomer_who_may_not_be_mailed_takes_no_member_over(status: str | None, expected: Action) -> None:
+    newcomer = msgspec.structs.replace(member("C2", "a@acme.test"), is_prohibited=True)
+
+    found = decided({"C1": was("a@acme.test", status)}, member("C1", "b@acme.test"), newcomer)
+
+    assert found["C1"].action is expected  # which leaves nobody who may be mailed at the old address
+
+
 @pytest.mark.parametrize(
     ("old", "action", "outcome"),
     [("subscribed", Action.ARCHIVE, Outcome.SKIPPED), ("unsubscribed", Action.MOVE, Outcome.SKIPPED)],
@@ -168,6 +177,16 @@ def test_nobody_is_moved_to_an_address_that_had_refused(old: str, action: Action
 def test_nobody_is_made_at_an_address_that_had_refused() -> None:
     decision = decided({}, member("C1", "b@acme.test"))["C1"]
     assert decision.action is Action.INSERT
+
+    stay_out(decision)
+
+    assert (decision.action, decision.outcome, decision.reason) == (Action.NONE, Outcome.SKIPPED, "opted_out")
+
+
+def test_nobody_is_brought_back_at_an_address_that_had_refused() -> None:
+    known = was("b@acme.test", status=None, flags=ARCHIVED_BY_US)
+    decision = decided({"C1": known}, member("C1", "b@acme.test"))["C1"]
+    assert decision.action is Action.RESTORE
 
     stay_out(decision)
 
