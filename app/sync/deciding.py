@@ -6,9 +6,11 @@ from collections.abc import Sequence
 import msgspec
 
 from app.db import consent, records
+from app.domain.deciding import decide_all
 from app.domain.member import Member, Skip
+from app.domain.member_rules import stay_out
 from app.domain.party import Party, Refusal
-from app.domain.planning import FINAL, UNKNOWN, Action, Decision, Known, Outcome, Owner, better, decide_all, stay_out
+from app.domain.planning import FINAL, UNKNOWN, Action, Decision, Known, Outcome, Owner, better
 from app.sync.flight import Flight
 from app.sync.forgetting import without_erased
 from app.sync.ledger import known_of

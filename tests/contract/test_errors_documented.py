@@ -122,8 +122,9 @@ def of_dead_letters() -> set[str]:
 
 
 def of_skips() -> set[str]:
-    planning = ("app/domain/planning.py", "app/domain/order_planning.py", "app/sync/changing.py")
-    skips = positional(2, "Skip") | positional(1, "_skip") | named("reason", "Buyer") | set_on("reason", *planning)
+    rules = (f"app/domain/{name}.py" for name in ("member_rules", "skip_rules", "order_planning"))
+    skips = positional(2, "Skip") | positional(1, "_skip") | named("reason", "Buyer")
+    skips |= set_on("reason", *rules, "app/sync/changing.py")
     skips |= returned("app/domain/ordering.py", "why_not") | set(CATEGORIES.values()) | set(STATUSES.values())
     skips |= set(CLOSED.values())
     return skips - {"bad_email"}  # a skip of the mapping that becomes a dead letter

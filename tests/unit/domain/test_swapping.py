@@ -7,7 +7,9 @@ import msgspec
 import pytest
 
 from app.connectors.mailchimp.payloads import encode_fragment
+from app.domain.deciding import decide_all
 from app.domain.member import Member, Skip
+from app.domain.member_rules import stay_out
 from app.domain.planning import (
     ARCHIVED_BY_US,
     NO_RUN,
@@ -19,8 +21,6 @@ from app.domain.planning import (
     Outcome,
     Owner,
     Policy,
-    decide_all,
-    stay_out,
 )
 
 POLICY = Policy("subscribed", "tag")
