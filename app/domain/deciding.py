@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from app.domain.member import Member, Skip
-from app.domain.member_rules import decide_member
+from app.domain.member_rules import decide_member, stays_behind
 from app.domain.planning import NO_RUN, NOBODY, UNKNOWN, Action, Decision, Encode, Known, Owner, Policy, better
 from app.domain.skip_rules import decide_skip, is_early
 
@@ -28,7 +28,7 @@ def decide_all(
     addresses = [candidate.hash for candidate in candidates if isinstance(candidate, Member)]
     shared = len(set(addresses)) < len(addresses)  # nearly every page has no two of one
     owners = _page_owners(candidates) if shared else {}
-    claimed = {c.hash for c in candidates if isinstance(c, Member) and _takes_over(c, policy)} if known else set()
+    claimed = _claimed(candidates, known, policy) if known else set()
     here = {candidate.key: _claims(candidate) for candidate in candidates} if known else {}
     decisions = []
     for candidate in candidates:
@@ -55,9 +55,17 @@ def _wait(decision: Decision) -> None:
     decision.later, decision.remember, decision.action = True, False, Action.NONE
 
 
-def _takes_over(member: Member, policy: Policy) -> bool:
-    """Whether the record has a member at its address from now on; not when it may not be mailed, or is taken out."""
-    return not member.is_prohibited and (member.is_active or not policy.retires)
+def _claimed(candidates: Iterable[Member | Skip], known: Mapping[str, Known], policy: Policy) -> set[bytes]:
+    """Addresses at which a record of the page has a member from now on; none has who may not be mailed, is taken out,
+    or stays with the address it refused since others have that too."""
+    return {
+        one.hash
+        for one in candidates
+        if isinstance(one, Member)
+        and not one.is_prohibited
+        and (one.is_active or not policy.retires)
+        and not stays_behind(one, known.get(one.key, UNKNOWN))
+    }
 
 
 def _claims(candidate: Member | Skip) -> bytes | None:

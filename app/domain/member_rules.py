@@ -166,6 +166,13 @@ def _carry(decision: Decision, member: Member, known: Known, policy: Policy) -> 
     return decision
 
 
+def stays_behind(member: Member, known: Known) -> bool:
+    """Whether the record has a new address and goes on standing for the one that has refused, as others do."""
+    moved = known.member_hash not in (None, member.hash)
+    shadow = known.reason == "duplicate_email"
+    return moved and known.old_shared and not shadow and is_closed(known.old_status, known.flags)
+
+
 def stay_out(decision: Decision) -> None:
     """The present address had refused, although no member says so any more: nobody is made, or moved, there. A refusal
     may come to it all the same."""

@@ -95,6 +95,18 @@ def test_neighbours_who_swap_write_into_each_others_members_and_archive_nobody()
     }
 
 
+def test_who_stays_with_an_address_that_refused_takes_over_no_other_one() -> None:
+    known = {
+        "C1": was("a@acme.test", old="cleaned", old_shared=True, owner=owned_by("C2")),
+        "C2": was("b@acme.test"),
+    }
+
+    found = decided(known, member("C1", "b@acme.test"), member("C2", "c@acme.test"))
+
+    assert (found["C1"].reason, found["C1"].member_hash) == ("opted_out", hash_of("a@acme.test"))
+    assert found["C2"].action is Action.MERGE  # so that the member at b, where nobody comes to, is archived
+
+
 @pytest.mark.parametrize(("leaver", "other"), [("C1", "C2"), ("C2", "C1")])
 def test_of_two_who_swap_the_refusal_of_one_closes_both_addresses(leaver: str, other: str) -> None:
     known = {
