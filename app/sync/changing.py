@@ -82,9 +82,8 @@ class Changer:
                 decision.action = Action.MERGE
                 await self._merge(decision)
                 return
-            if error.code == "member_gone" and not closed:  # deleted for good, and the person is the same
-                decision.outcome, decision.reason = Outcome.SKIPPED, "forgotten"
-                decision.member_hash, decision.status = old, "forgotten"
+            if error.code == "member_gone" and not closed:
+                self._forgotten(decision)
                 return
             if closed:
                 decision.member_hash = old
@@ -173,8 +172,27 @@ class Changer:
             decision.status = (await self._target.update(hash_, None, mark, {})).status
 
     async def _insert_alone(self, decision: Decision) -> None:
-        """A new member with less consent than the others of its run."""
-        await self._insert_after_all(decision, decision.status)
+        """A new member that has to be thought about: with less consent than the others of its run, or of somebody who
+        shared an address with others until now. What was said there since we looked goes along, also that nobody is
+        there any more."""
+        known, most = decision.known, decision.status
+        if most == self._run.policy.new_member_status:
+            most = None
+        if known.old_status is not None:
+            there = await self._target.read(known.member_hash or b"")
+            if there is None:
+                self._forgotten(decision)
+                return
+            if there.status != known.old_status and is_opted_out(there.status):
+                decision.outcome, decision.reason = Outcome.SKIPPED, "opted_out"
+                decision.action, decision.member_hash = Action.NONE, known.member_hash
+                return
+        await self._insert_after_all(decision, most)
+
+    def _forgotten(self, decision: Decision) -> None:
+        """The member of the former address was deleted for good, and the person is the same."""
+        decision.outcome, decision.reason = Outcome.SKIPPED, "forgotten"
+        decision.member_hash, decision.status = decision.known.member_hash, "forgotten"
 
     async def _insert_after_all(self, decision: Decision, last_status: str | None) -> None:
         """Mailchimp no longer has the member: a new one, never above the consent last seen."""

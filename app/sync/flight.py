@@ -89,9 +89,14 @@ class Flight:
         status = self.run.policy.new_member_status
         rows = [(page, decision) for decision in decisions if decision.writes and not decision.done]
         page.open += len(rows)
-        new = [row for row in rows if row[1].action is Action.INSERT and row[1].status == status]
+        new = [row for row in rows if _is_plainly_new(row[1], status)]
         self.outbox.put(new)
         if len(new) < len(rows):
             for row in rows:
-                if row[1].action is not Action.INSERT or row[1].status != status:
+                if not _is_plainly_new(row[1], status):
                     self.changes.put_nowait(row)
+
+
+def _is_plainly_new(decision: Decision, status: str) -> bool:
+    """Whether a batch may carry it: a new member, of nobody who has a member under another address."""
+    return decision.action is Action.INSERT and decision.status == status and decision.known.old_status is None

@@ -1,11 +1,12 @@
 """Members whose record is there no longer: no address in X3, the contact gone, another record took over."""
 
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
 
 from app.db.engine import Database
-from app.sync.ports import RowError
+from app.sync.ports import MirrorRow, RowError
 from tests.fakes import DEFINITION, Row, World, counts
 
 pytestmark = pytest.mark.integration
@@ -314,3 +315,25 @@ async def test_who_was_forgotten_is_not_made_anew_under_another_address(database
         assert (await world.run("full"))["skipped_by_reason"] == {"forgotten": 1}
 
     assert world.mailchimp.people == {}
+
+
+@pytest.mark.parametrize("end", ["forgotten", "opted_out"])
+async def test_what_was_said_at_a_shared_address_a_moment_ago_goes_along(
+    database: Database, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """Mailchimp's list of changed members has not told it yet, and of who was deleted it never tells."""
+
+    async def nothing_new(**_: object) -> AsyncIterator[Sequence[MirrorRow]]:
+        yield []
+
+    world = await World(database).set_up()
+    world.x3.put(Row("C1", "one@acme.test"), Row("C2", "one@acme.test"))
+    await world.run()
+    monkeypatch.setattr(world.mailchimp, "members", nothing_new)
+    (world.mailchimp.forget if end == "forgotten" else world.mailchimp.opt_out)("one@acme.test")
+    world.x3.put(Row("C2", "two@acme.test"))
+
+    for _ in range(2):
+        assert set((await world.run("full"))["skipped_by_reason"]) == {end}
+        assert world.mailchimp.of("two@acme.test") is None
+    assert (await world.record("C2"))["reason"] == end
