@@ -183,7 +183,8 @@ class Changer:
             if there is None:
                 self._forgotten(decision)
                 return
-            if there.status != known.old_status and is_opted_out(there.status):
+            is_news = there.status not in (known.old_status, "archived")  # which may be our own doing
+            if is_news and is_opted_out(there.status):
                 decision.outcome, decision.reason = Outcome.SKIPPED, "opted_out"
                 decision.action, decision.member_hash = Action.NONE, known.member_hash
                 return
