@@ -8,16 +8,14 @@ from fastapi.responses import Response
 from app.api.answers import answer
 from app.api.deps import Viewing
 from app.api.paging import Page, PagingQuery, newest
-from app.api.schemas.base import said
+from app.api.schemas.base import IS_EMAIL
 from app.api.schemas.consent import ConsentPublic
 from app.db import consent
 from app.domain.member import subscriber_hash
 
 router = APIRouter(prefix="/v1/tenants/{tenant_id}/consent", tags=["consent"])
 
-OneEmail = Annotated[
-    str, Query(min_length=3, max_length=320, pattern=r"^[^\x00-\x20\x7f]+$"), said("Must be an e-mail address.")
-]
+OneEmail = Annotated[str, Query(min_length=3, max_length=320, pattern=r"^[^\x00-\x20\x7f]+$"), IS_EMAIL]
 
 
 @router.get("", response_model=Page[ConsentPublic], summary="Explain a person's consent")

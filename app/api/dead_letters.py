@@ -13,7 +13,7 @@ from app.api.deps import Access, ObjectId, Operating, OperatorCreating, Viewing
 from app.api.paging import Page, PagingQuery, newest
 from app.api.problems import Conflict
 from app.api.runs import started
-from app.api.schemas.base import said
+from app.api.schemas.base import IS_REASON, REASON
 from app.api.schemas.records import DeadLetterPublic, ReplayRequest
 from app.api.schemas.runs import RunStarted
 from app.connections.vault import TenantKeys
@@ -26,9 +26,7 @@ from app.sync.replaying import replay
 router = APIRouter(prefix="/v1/tenants/{tenant_id}/dead-letters", tags=["dead letters"])
 
 State = Literal["open", "resolved", "superseded", "dismissed"]
-ReasonQuery = Annotated[
-    str | None, Query(pattern=r"^[a-z0-9_]{1,100}$"), said("Must be a reason, such as fake_address.")
-]
+ReasonQuery = Annotated[str | None, Query(pattern=REASON), IS_REASON]
 
 
 def _public(row: DeadLetter, keys: TenantKeys) -> DeadLetterPublic:

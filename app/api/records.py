@@ -15,7 +15,7 @@ from app.api.paging import Page, PagingQuery
 from app.api.persons import person_events
 from app.api.presenting_runs import present_fields
 from app.api.problems import NotFound
-from app.api.schemas.base import NO_CONTROL, said
+from app.api.schemas.base import IS_EMAIL, NO_CONTROL
 from app.api.schemas.records import RecordPublic, TimelineEvent
 from app.connections.vault import TenantKeys
 from app.db.records import Record
@@ -26,9 +26,7 @@ from app.sync.changes import Event, timeline
 router = APIRouter(prefix="/v1/tenants/{tenant_id}/records", tags=["records"])
 
 CodeQuery = Annotated[str | None, Query(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$"), NO_CONTROL]
-EmailQuery = Annotated[
-    str | None, Query(min_length=3, max_length=320, pattern=r"^[^\x00-\x20\x7f]+$"), said("Must be an e-mail address.")
-]
+EmailQuery = Annotated[str | None, Query(min_length=3, max_length=320, pattern=r"^[^\x00-\x20\x7f]+$"), IS_EMAIL]
 State = Literal["synced", "skipped", "rejected"]
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Discriminator, Field, JsonValue, StringConstraints, model_validator
 
 from app.alerts.relays import ADDRESS, Security
-from app.api.schemas.base import Answer, Id, Name, Request, said
+from app.api.schemas.base import IS_EMAIL, Answer, Id, Name, Request
 from app.api.schemas.connections import HostName, Text, Url, VisibleSecret
 from app.api.schemas.webhooks import MOST_GRACE_SECONDS
 from app.domain.alerting import KINDS, MOST_CREDENTIAL_DAYS, Kind
@@ -17,7 +17,7 @@ MailAddress = Annotated[
     str,
     StringConstraints(max_length=254, pattern=ADDRESS),
     Field(examples=["ops@acme.test"]),
-    said("Must be an e-mail address."),
+    IS_EMAIL,
 ]
 Recipients = Annotated[list[MailAddress], Field(min_length=1, max_length=20)]
 SyncIds = Annotated[list[Id], Field(min_length=1, max_length=200)]

@@ -105,6 +105,9 @@ def text(most: int, *, pattern: str | None = None, least: int = 1) -> Any:
 LIST_ID = r"^[A-Za-z0-9]{1,50}$"
 IS_LIST_ID = said("Must be the id of an audience: up to 50 letters and digits.")
 NO_CONTROL = said("Must not hold control characters.")
+IS_EMAIL = said("Must be an e-mail address.")
+REASON = r"^[a-z0-9_]{1,100}$"
+IS_REASON = said("Must be a reason, such as fake_address.")
 Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, StringConstraints
 
-from app.api.schemas.base import Answer, Request, said
+from app.api.schemas.base import IS_EMAIL, Answer, Request
 
 
 class ConsentPublic(Answer):
@@ -33,7 +33,7 @@ class ErasureCreate(Request):
         StringConstraints(
             strip_whitespace=True, max_length=320, pattern=r"^[^\s@\x00-\x1f\x7f]+@[^\s@\x00-\x1f\x7f]+$"
         ),
-        said("Must be an e-mail address."),
+        IS_EMAIL,
     ]
 
 

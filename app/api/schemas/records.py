@@ -6,12 +6,10 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from app.api.schemas.base import Answer, Id, Instant, Request, said
+from app.api.schemas.base import IS_REASON, REASON, Answer, Id, Instant, Request
 from app.api.schemas.runs import FieldChange
 
-Reason = Annotated[
-    str, StringConstraints(pattern=r"^[a-z0-9_]{1,100}$"), said("Must be a reason, such as fake_address.")
-]
+Reason = Annotated[str, StringConstraints(pattern=REASON), IS_REASON]
 
 
 class RecordPublic(Answer):
